@@ -1,0 +1,20 @@
+"""One ledger of what learning spends. The runner counts; methods only say what a step costs."""
+
+from typing import NamedTuple
+
+
+class Budget(NamedTuple):
+    """Amounts spent: environment steps (one moves all agents of one game once), gradient steps, tokens, model calls."""
+
+    steps: int = 0
+    updates: int = 0
+    tokens: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+
+    def times(self, count: float) -> "Budget":
+        """This budget spent `count` times."""
+        return Budget(*(amount * count for amount in self))
+
+    def plus(self, other: "Budget") -> "Budget":
+        return Budget(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))

@@ -1,0 +1,13 @@
+"""Errors that a user can mend. The command line turns each into one line and exit code 2."""
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong: a name, a shape, a file, a setting. The message says what to do next."""
+
+
+class GameError(RuntimeError):
+    """A game of the user's raised, hung or answered with the wrong shapes while it was played."""
+
+
+class DivergenceError(RuntimeError):
+    """Training produced a number that is not finite; names the step, the seed, the metric and the last good checkpoint."""

@@ -1,0 +1,34 @@
+"""Means over a batch that may be laid over several devices.
+
+When a run's games are split over devices, each device sees its own part of the batch inside a mapped program with the
+axis name `BATCH`. Code that needs a statistic of the whole batch calls these; without that axis they do nothing.
+"""
+
+import jax
+from jaxtyping import Array, PRNGKeyArray, PyTree
+
+BATCH = "batch"
+
+
+def split() -> bool:
+    """Whether the code being traced sees only its device's part of the batch."""
+    try:
+        jax.lax.axis_index(BATCH)
+    except NameError:
+        return False
+    return True
+
+
+def mean(tree: PyTree[Array]) -> PyTree[Array]:
+    """The mean of `tree` over the devices that share the batch."""
+    return jax.lax.pmean(tree, BATCH) if split() else tree
+
+
+def total(tree: PyTree[Array]) -> PyTree[Array]:
+    """The sum of `tree` over the devices that share the batch."""
+    return jax.lax.psum(tree, BATCH) if split() else tree
+
+
+def own(key: PRNGKeyArray) -> PRNGKeyArray:
+    """A key that differs between the devices that share the batch."""
+    return jax.random.fold_in(key, jax.lax.axis_index(BATCH)) if split() else key

@@ -1,0 +1,41 @@
+"""Methods by name. Each is one file that composes shared parts: a frozen `Settings` and `build(settings) -> Method`."""
+
+import dataclasses
+import difflib
+import importlib
+from types import ModuleType
+from typing import Any
+
+from interplay.core.errors import InputError
+
+MODULES = {  # slug -> (module, what it is)
+    "random": ("baselines.random", "uniform over legal actions: the floor of every comparison"),
+    "reinforce": ("baselines.reinforce", "plain policy gradient with a learned baseline"),
+    "ippo": ("baselines.ippo", "independent proximal policy optimization"),
+    "mappo": ("baselines.mappo", "PPO with a centralized critic"),
+    "ippo-recurrent": ("baselines.ippo_recurrent", "IPPO with memory"),
+    "mappo-recurrent": ("baselines.mappo_recurrent", "MAPPO with memory"),
+    "happo": ("baselines.happo", "agents updated one after another, each clipped against the others' change"),
+    "hatrpo": ("baselines.hatrpo", "agents updated one after another inside a trust region"),
+}
+
+
+def module(slug: str) -> ModuleType:
+    """The module of the method called `slug`. Raises `InputError` with the nearest names where there is none."""
+    if slug not in MODULES:
+        near = difflib.get_close_matches(slug, MODULES, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {' '.join(MODULES)}"
+        raise InputError(f"no method is called '{slug}': {hint}")
+    return importlib.import_module(f"interplay.methods.{MODULES[slug][0]}")
+
+
+def settings(slug: str, **changes: Any):
+    """The settings of method `slug` with `changes`. Raises `InputError` for a field that it does not have."""
+    kind = module(slug).Settings
+    fields = {field.name for field in dataclasses.fields(kind)}
+    for name in changes:
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"it has: {' '.join(sorted(fields))}"
+            raise InputError(f"{slug} has no setting '{name}': {hint}")
+    return kind(**changes)

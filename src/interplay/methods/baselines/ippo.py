@@ -1,0 +1,81 @@
+"""IPPO: every agent runs proximal policy optimization on its own observation.
+
+Source: de Witt et al., "Is independent learning all you need in the StarCraft multi-agent challenge?" (2020).
+With `share` the agents use one network (parameter sharing), otherwise each learns its own.
+"""
+
+import dataclasses
+
+from interplay import games
+from interplay.core import population
+from interplay.core.method import Method
+from interplay.credit import returns
+from interplay.methods.wiring import on_policy
+from interplay.nets import views
+from interplay.nets.seated import seated
+from interplay.objectives import gradient, value
+from interplay.play import gathering
+from interplay.update.gradient import adam, epochs, linear_to_zero
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """IPPO's settings; the defaults learn spread in a minute."""
+
+    game: str = "spread"
+    """game to play, as in `interplay list games`"""
+    steps: int = 1_000_000
+    """environment steps to train for; the learning rate falls to zero over them"""
+    batch: int = 64
+    """games played side by side"""
+    length: int = 128
+    """steps gathered from each game per update"""
+    share: bool = True
+    """one network for all agents (True) or one each (False)"""
+    width: int = 64
+    """units per hidden layer"""
+    depth: int = 2
+    """hidden layers"""
+    memory: int = 0
+    """units of the recurrent cell; 0: no memory"""
+    rate: float = 5e-4
+    """Adam's learning rate at the start"""
+    max_norm: float = 0.5
+    """gradients are clipped to this global norm"""
+    passes: int = 4
+    """times each batch is learned from"""
+    minibatches: int = 4
+    """parts a batch is split into, each one optimizer step"""
+    clip: float = 0.2
+    """how far the probability ratio may leave 1 before its gradient stops"""
+    discount: float = 0.99
+    """worth of a reward one step later"""
+    trace: float = 0.95
+    """lambda of generalized advantage estimation"""
+    value_weight: float = 0.5
+    """weight of the critic's loss"""
+    entropy_weight: float = 0.01
+    """weight of the entropy bonus"""
+    scale_decay: float = 1.0
+    """memory of the running scale of values; 1: values are not scaled"""
+
+
+def build(s: Settings, view=views.local) -> Method:
+    game = games.make(s.game)
+    seats = (population.shared if s.share else population.separate)(game.spec.agents)
+    make_team = lambda key: seated(
+        game.spec, key, seats, view, decay=s.scale_decay, width=s.width, depth=s.depth, memory=s.memory
+    )
+    loss = (
+        gradient.clipped(s.clip, ratio=gradient.per_agent)
+        + s.value_weight * value.clipped(s.clip)
+        - s.entropy_weight * gradient.entropy()
+    )
+    updates = max(1, s.steps // (s.batch * s.length)) * s.passes * s.minibatches
+    return on_policy(
+        game,
+        make_team,
+        gather=gathering.steps(game, s.batch, s.length),
+        credit=returns.standardized(returns.gae(s.discount, s.trace)),
+        learner=epochs(loss, adam(linear_to_zero(s.rate, updates), s.max_norm), s.passes, s.minibatches),
+    )

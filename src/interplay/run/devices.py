@@ -1,0 +1,241 @@
+"""Where the work runs: how many host devices there are, and how a run is laid over them.
+
+Three layouts of one and the same method. `Seeds`: several seeds, each device trains its share of them one after the other.
+`Split`: one seed whose batch of games is laid over all devices, gradients averaged at every step. `Host`: games in Python,
+one seed after the other. All advance a state whose leaves have the seed on their leading axis, so checkpoints are the same.
+"""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from interplay.core import shards
+from interplay.core.errors import InputError
+from interplay.core.method import Method
+
+SEED = "seed"
+CHUNK = 64  # at most this many updates between two looks from the host
+State = Any
+
+
+def prepare(devices: int | None = None) -> int:
+    """Make the processor's cores JAX devices and keep compiled programs between processes; returns the device count.
+
+    Does nothing where JAX already runs. `devices` defaults to INTERPLAY_DEVICES or the number of usable cores, and
+    compiled programs go to INTERPLAY_CACHE or ~/.cache/interplay.
+    """
+    if not jax._src.xla_bridge.backends_are_initialized():
+        wanted = devices or int(os.environ.get("INTERPLAY_DEVICES", len(os.sched_getaffinity(0))))
+        if wanted < 1:
+            raise InputError(f"cannot run on {wanted} devices: give 1 or more")
+        jax.config.update("jax_num_cpu_devices", wanted)
+        if wanted > 1 and "xla_cpu_multi_thread_eigen" not in os.environ.get("XLA_FLAGS", ""):
+            flags = os.environ.get("XLA_FLAGS", "")  # one thread a device: threads shared by devices get in each other's way
+            os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+        cache = Path(os.environ.get("INTERPLAY_CACHE", Path.home() / ".cache" / "interplay"))
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    return jax.device_count()
+
+
+class Layout:
+    """How the states of all seeds are made and advanced. Subclasses fill in `_init` and `_advance`."""
+
+    name: str
+
+    def __init__(self, method: Method, seeds: tuple[int, ...]):
+        self.method, self.seeds = method, seeds
+
+    def init(self) -> State:
+        """The state of every seed before the first update, seeds on the leading axis."""
+        raise NotImplementedError
+
+    def advance(self, state: State, update: int, count: int) -> tuple[State, dict[str, np.ndarray]]:
+        """`count` updates from number `update` on; metrics are "count seed"."""
+        raise NotImplementedError
+
+    def compile(self, state: State) -> State:
+        """Compile `advance` for states like this one, by asking for no updates at all."""
+        return jax.block_until_ready(self.advance(state, 0, 0)[0])
+
+    def place(self, state: State) -> State:
+        """Put a restored state where this layout wants it."""
+        return state
+
+    def team(self, state: State, index: int):
+        """The team of the seed at `index`."""
+        return self.method.team(jax.tree.map(lambda leaf: leaf[index], state))
+
+
+def starting_key(seed):
+    """The key a seed's state is made from."""
+    return jax.random.fold_in(jax.random.key(seed), 0)
+
+
+def update_key(seed, update):
+    """The key of one update: a function of the seed and the update's number, so that resuming needs no other record."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 1), update)
+
+
+def _several(method: Method, state: State, seed, update, count):
+    """Up to CHUNK updates of one seed in one program: state and metrics rows, of which the first `count` are filled."""
+    shapes = jax.eval_shape(method.step, state, jax.random.key(0))[1]
+    rows = {name: jnp.zeros((CHUNK, *shape.shape), shape.dtype) for name, shape in shapes.items()}
+
+    def one(index, carry):
+        state, rows = carry
+        state, metrics = method.step(state, update_key(seed, update + index))
+        return state, {name: rows[name].at[index].set(value) for name, value in metrics.items()}
+
+    return jax.lax.fori_loop(0, count, one, (state, rows))
+
+
+class Seeds(Layout):
+    """Seeds laid over the devices; each device trains its seeds one after the other, exactly as if they were alone."""
+
+    name = "seeds"
+
+    def __init__(self, method: Method, seeds: tuple[int, ...], devices: int | None = None):
+        super().__init__(method, seeds)
+        used = min(devices or jax.device_count(), len(seeds))
+        self.padding = -len(seeds) % used
+        self.padded = jnp.array([*seeds, *seeds[: self.padding]], jnp.uint32)
+        self.mesh = Mesh(np.array(jax.devices()[:used]), (SEED,))
+        self._program = jax.jit(self._over_seeds(self._many, 2, 2), donate_argnums=0)
+
+    def init(self) -> State:
+        make = lambda seeds: jax.lax.map(lambda seed: self.method.init(starting_key(seed)), seeds)
+        return jax.jit(self._over_seeds(make, 1))(self.padded)
+
+    def advance(self, state, update, count):
+        state, rows = self._program(state, self.padded, jnp.uint32(update), jnp.int32(count))
+        real = len(self.seeds)
+        return state, {name: np.asarray(value)[:real, :count].swapaxes(0, 1) for name, value in rows.items()}
+
+    def _many(self, states: State, seeds, update, count):
+        return jax.lax.map(lambda row: _several(self.method, row[0], row[1], update, count), (states, seeds))
+
+    def place(self, state):
+        padded = jax.tree.map(_padded_by(self.padding), state)
+        return jax.device_put(padded, NamedSharding(self.mesh, PartitionSpec(SEED)))
+
+    def _over_seeds(self, function: Callable, mapped: int, plain: int = 0):
+        specs = (PartitionSpec(SEED),) * mapped + (PartitionSpec(),) * plain
+        return jax.shard_map(
+            function, mesh=self.mesh, in_specs=specs, out_specs=PartitionSpec(SEED), check_vma=False
+        )
+
+
+class Split(Layout):
+    """One seed whose games are laid over the devices; every device holds the whole team."""
+
+    name = "split"
+
+    def __init__(self, method: Method, seeds: tuple[int, ...], devices: int | None = None):
+        super().__init__(method, seeds)
+        self.mesh = Mesh(np.array(jax.devices()[: devices or jax.device_count()]), (shards.BATCH,))
+        self._marks = method.batched(jax.eval_shape(method.init, starting_key(0)))  # type: ignore[misc]
+        self._specs = jax.tree.map(
+            lambda games: PartitionSpec(None, shards.BATCH) if games else PartitionSpec(), self._marks
+        )
+        plain = PartitionSpec()
+        mapped = jax.shard_map(
+            self._one,
+            mesh=self.mesh,
+            in_specs=(self._specs, plain, plain, plain),
+            out_specs=(self._specs, plain),
+            check_vma=False,
+        )
+        self._program = jax.jit(mapped, donate_argnums=0)
+
+    def init(self) -> State:
+        make = lambda key: jax.tree.map(lambda leaf: leaf[None], self.method.init(key))
+        return jax.jit(make, out_shardings=self._shardings())(starting_key(self.seeds[0]))
+
+    def advance(self, state, update, count):
+        state, rows = self._program(state, jnp.uint32(self.seeds[0]), jnp.uint32(update), jnp.int32(count))
+        return state, {name: np.asarray(value)[:count, None] for name, value in rows.items()}
+
+    def _one(self, state: State, seed, update, count):
+        alone = jax.tree.map(lambda leaf: leaf[0], state)
+        alone, rows = _several(self.method, alone, seed, update, count)
+        return jax.tree.map(lambda leaf: leaf[None], alone), rows
+
+    def place(self, state):
+        return jax.tree.map(jax.device_put, state, self._shardings())
+
+    def _shardings(self):
+        return jax.tree.map(partial(NamedSharding, self.mesh), self._specs)
+
+
+class Host(Layout):
+    """Methods that play games in Python: seeds one after the other, nothing compiled around them."""
+
+    name = "host"
+
+    def init(self) -> State:
+        states = [self.method.init(starting_key(seed)) for seed in self.seeds]
+        return jax.tree.map(lambda *leaves: _stack(leaves), *states)
+
+    def advance(self, state, update, count):
+        rows = []
+        for index in range(update, update + count):
+            states, metrics = [], []
+            for place, seed in enumerate(self.seeds):
+                alone = jax.tree.map(lambda leaf, place=place: leaf[place], state)
+                alone, measured = self.method.step(alone, update_key(seed, index))
+                states.append(alone)
+                metrics.append(measured)
+            state = jax.tree.map(lambda *leaves: _stack(leaves), *states)
+            rows.append({name: np.stack([np.asarray(row[name]) for row in metrics]) for name in metrics[0]})
+        return state, {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+    def compile(self, state: State) -> State:
+        """Nothing to do: parts compile when they are first called."""
+        return state
+
+
+def choose(method: Method, seeds: tuple[int, ...]) -> Layout:
+    """The layout that uses this machine best: games split for one seed, seeds side by side for several."""
+    if not method.compiled:
+        return Host(method, seeds)
+    if len(seeds) == 1 and jax.device_count() > 1 and method.batched is not None:
+        if _divisible(method, jax.device_count()):
+            return Split(method, seeds)
+    return Seeds(method, seeds)
+
+
+def _divisible(method: Method, devices: int) -> bool:
+    shapes = jax.eval_shape(method.init, starting_key(0))
+    marks = method.batched(shapes)  # type: ignore[misc]
+    sizes = {leaf.shape[0] for leaf, mark in zip(jax.tree.leaves(shapes), jax.tree.leaves(marks), strict=True) if mark}
+    return all(size % devices == 0 for size in sizes)
+
+
+def _padded_by(count: int):
+    def pad(leaf):
+        leaf = jnp.asarray(leaf)
+        return jnp.concatenate([leaf, leaf[:count]]) if count else leaf
+
+    return pad
+
+
+def _stack(leaves):
+    return np.stack([np.asarray(leaf) for leaf in leaves]) if not _typed(leaves[0]) else jnp.stack(leaves)
+
+
+def _typed(leaf) -> bool:
+    return hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def count() -> int:
+    """How many devices there are."""
+    return jax.device_count()

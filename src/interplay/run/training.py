@@ -1,0 +1,125 @@
+"""Train by name: settings and a game in, a run folder out. What the command line and `interplay.train` share."""
+
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+from interplay import methods
+from interplay.core.errors import InputError
+from interplay.core.method import Method
+from interplay.run import devices, folder, loop
+from interplay.run.folder import Run
+
+
+def train(
+    method: str,
+    game: str,
+    *,
+    steps: int | None = None,
+    seeds: int = 1,
+    seed: int = 0,
+    out: Path | str | None = None,
+    watch: loop.Watcher | None = None,
+    pace: loop.Pace = loop.Pace(),
+    sinks: tuple[str, ...] = (),
+    **changes: Any,
+) -> Run:
+    """Train `method` on `game` with seeds `seed` … `seed + seeds − 1` and return its run folder.
+
+    `changes` are the method's settings. Raises `InputError` for anything misnamed, before a folder is made.
+
+        >>> run = train("ippo", "spread", steps=100_000, width=32)  # doctest: +SKIP
+    """
+    devices.prepare()
+    if seeds < 1:
+        raise InputError(f"cannot train {seeds} seeds: give 1 or more")
+    if steps is not None:
+        changes["steps"] = steps
+    settings = methods.settings(method, game=game, **changes)
+    if settings.steps < 1:
+        raise InputError(f"cannot train for {settings.steps} steps: give 1 or more")
+    layout = devices.choose(build(method, settings), tuple(range(seed, seed + seeds)))
+    about = {
+        "method": method,
+        "game": game,
+        "seeds": seeds,
+        "seed": seed,
+        "steps": settings.steps,
+        "settings": dataclasses.asdict(settings),
+        "descriptions": described(type(settings)),
+        "layout": layout.name,
+        "sinks": list(sinks),
+    }
+    path = Path(out) if out is not None else folder.next_name("runs", method, game)
+    run = folder.create(path, about, devices=devices.count())
+    return _carry_on(run, layout, settings.steps, watch, pace)
+
+
+def resume(path: Path | str, *, watch: loop.Watcher | None = None, pace: loop.Pace = loop.Pace()) -> Run:
+    """Continue an unfinished run from its newest good checkpoint, to the very numbers an unbroken run would have given."""
+    devices.prepare()
+    run = folder.open_run(path)
+    return _carry_on(run, layout_of(run), run.settings["steps"], watch, pace)
+
+
+def layout_of(run: Run) -> devices.Layout:
+    """The layout a run was started with. Raises `InputError` where this machine cannot provide it."""
+    settings = methods.settings(run.settings["method"], **run.settings["settings"])
+    method = build(run.settings["method"], settings)
+    first = run.settings["seed"]
+    seeds = tuple(range(first, first + run.settings["seeds"]))
+    wanted = run.settings.get("layout", "seeds")
+    if wanted == "split":
+        return devices.Split(method, seeds, run.environment.get("devices"))
+    return {"seeds": devices.Seeds, "host": devices.Host}[wanted](method, seeds)
+
+
+def build(method: str, settings: Any) -> Method:
+    """The method with these settings; refuses settings that are out of range with a clear line."""
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        kind = type(field.default)
+        if kind in (int, float) and isinstance(value, int | float) and value < 0:
+            raise InputError(f"{field.name} is {value}: give a number of 0 or more")
+        if isinstance(field.default, int | float | bool | str) and not _fits(value, kind):
+            raise InputError(f"{field.name} is {value!r}: give {_article(kind)}")
+        if field.name in ("batch", "length", "passes", "minibatches", "width") and value < 1:
+            raise InputError(f"{field.name} is {value}: give 1 or more")
+    return methods.module(method).build(settings)
+
+
+def described(kind: type) -> dict[str, str]:
+    """The docstring under every field of a settings class, its parents' included."""
+    found: dict[str, str] = {}
+    for parent in reversed(kind.__mro__):
+        if dataclasses.is_dataclass(parent):
+            pairs = re.findall(r'^    (\w+):[^\n]*\n    """(.+?)"""', inspect.getsource(parent), flags=re.M | re.S)
+            found |= {name: " ".join(text.split()) for name, text in pairs}
+    return found
+
+
+def _carry_on(run: Run, layout: devices.Layout, steps: int, watch: loop.Watcher | None, pace: loop.Pace) -> Run:
+    with run.lock():
+        run.write_status(execution=execution(layout.method))
+        extra = tuple(run.settings.get("sinks", ()))
+        loop.train(layout, run, steps, watch=watch or (lambda rows, progress: None), pace=pace, extra=extra)
+    return run
+
+
+def execution(method: Method) -> str:
+    """What the method's team needs at run time: decentralized, center or order."""
+    import jax
+
+    return jax.eval_shape(lambda key: method.team(method.init(key)), devices.starting_key(0)).needs
+
+
+def _fits(value: Any, kind: type) -> bool:
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+
+
+def _article(kind: type) -> str:
+    return {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}[kind]
