@@ -7,8 +7,8 @@ swap order; the ratio is adapter over raw processor time, so below 1 means that 
 
     python benchmarks/adapters.py [--rounds 31] [--games 64] [--length 64] [--only smax/3m]
 
-Prints one JSON line a game: {"game", "ratio", "low", "high", "wall_ratio", "rounds", "steps_per_cpu_second"}, with `low`
-and `high` the 25 % and 75 % points of the rounds' ratios.
+Prints one JSON line a game: {"game", "ratio", "low", "high", "wall_ratio", "rounds", "steps_per_cpu_second"}; `low` and
+`high` are the 25 % and 75 % points of the rounds' ratios.
 """
 
 import argparse
@@ -58,9 +58,8 @@ def raw_jaxmarl(game: Any) -> Side:
 
     def reset(key):
         seen, state = env.reset(key)
-        quiet = jnp.zeros(())
-        none = {agent: quiet for agent in env.agents}
-        ended = {agent: jnp.array(False) for agent in (*env.agents, "__all__")}
+        none = dict.fromkeys(env.agents, jnp.zeros(()))
+        ended = dict.fromkeys((*env.agents, "__all__"), jnp.array(False))
         return state, (seen, none, ended), legal(state)
 
     def step(state, action, key):
@@ -95,13 +94,12 @@ def play(side: Side, shape: tuple[int, int], length: int, games_count: int) -> C
         score = jax.random.bits(act_key, (games_count, *shape), jnp.uint16).astype(jnp.int32) + 1
         action = jnp.argmax(score if legal is None else score * legal, -1)
         state, seen, legal, done = jax.vmap(side.step)(state, action, jax.random.split(step_key, games_count))
-        record = seen
 
         def again():
             fresh = jax.vmap(side.reset)(jax.random.split(reset_key, games_count))
             return jax.tree.map(lambda new, old: _pick(done, new, old), fresh, (state, seen, legal))
 
-        return jax.lax.cond(done.any(), again, lambda: (state, seen, legal)), record
+        return jax.lax.cond(done.any(), again, lambda: (state, seen, legal)), seen
 
     return jax.jit(lambda carry, key: jax.lax.scan(advance, carry, jax.random.split(key, length)))
 

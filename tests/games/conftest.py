@@ -1,6 +1,6 @@
 """What every game of ours must do, whatever it is about: the fixture `contract` plays one and checks it."""
 
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import equinox as eqx
 import jax
@@ -26,9 +26,10 @@ def episode(game, start):
         action = legal_action(game, time_step, key)
         return action, game.step(state, action, key)
 
-    records, actions, advance = [start], [], eqx.filter_jit(advance)
+    records, actions, compiled = [start], [], eqx.filter_jit(advance)
     while not (records[-1][1].terminated or records[-1][1].truncated) and len(records) <= 2 * game.spec.horizon:
-        action, record = advance(*records[-1], jax.random.key(len(records)))
+        state, time_step = records[-1]
+        action, record = compiled(state, time_step, jax.random.key(len(records)))
         actions.append(action)
         records.append(record)
     return records, actions

@@ -94,7 +94,7 @@ def test_time_runs_out():
 def test_bad_settings_say_what_to_do():
     with pytest.raises(InputError, match="at least 2"):
         coordination(agents=1)
-    with pytest.raises(InputError, match="noise=0.7"):
+    with pytest.raises(InputError, match=r"noise=0\.7"):
         coordination(noise=0.7)
     with pytest.raises(InputError, match="discount=1"):
         optimum(coordination(), 1.0)

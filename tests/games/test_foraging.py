@@ -66,7 +66,7 @@ def test_food_without_a_cell_is_left_out():
 
 def test_one_agent_plays_alone():
     game = foraging(agents=1, size=5, food=1)
-    state, seen = act(game, board([[1, 2]], [1], [[2, 2]], [1]), LOAD)
+    seen = act(game, board([[1, 2]], [1], [[2, 2]], [1]), LOAD)[1]
     assert seen.reward.tolist() == [1.0] and seen.terminated
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from interplay.core.errors import InputError
+from interplay.core.game import Box
 from interplay.games.guessing import floor, optimum, sum_guessing
 
 KEY = jax.random.key(0)
@@ -26,7 +27,7 @@ def test_reward_is_the_distance_to_the_sum():
 
 def test_every_sum_can_be_named():
     game = sum_guessing(agents=5, scale=10.0)
-    assert (game.spec.action.low, game.spec.action.high) == (-50.0, 50.0)
+    assert game.spec.action == Box(1, -50.0, 50.0)
     numbers = jax.jit(jax.vmap(game.reset))(jax.random.split(KEY, 1000))[0].numbers
     assert np.all(np.abs(numbers) <= 10) and np.abs(numbers).max() > 9.9
 

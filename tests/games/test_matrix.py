@@ -61,7 +61,7 @@ def test_general_sum_pays_each_his_own():
 
 def test_three_agents_with_unequal_choices():
     game = matrix(np.arange(12.0).reshape(2, 3, 2))
-    assert game.spec.action.count == 3 and game.spec.action_sizes == (2, 3, 2)
+    assert game.spec.action.width == 3 and game.spec.action_sizes == (2, 3, 2)
     assert play(game, 1, 2, 0)[1].reward.tolist() == [10.0] * 3
     legal = game.reset(KEY)[1].legal
     assert legal.tolist() == [[True, True, False], [True, True, True], [True, True, False]]

@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PRNGKeyArray, PyTree
+from jaxtyping import Array, PRNGKeyArray, PyTree, Shaped
 
 from interplay.core.errors import InputError
 
@@ -22,7 +22,7 @@ Member = TypeVar("Member")
 class Population(eqx.Module, Generic[Member]):
     """Members of one architecture, their arrays stacked along a leading `member` axis."""
 
-    members: PyTree[Array, "member ..."]
+    members: PyTree[Shaped[Array, "member ..."]]
 
     @property
     def size(self) -> int:

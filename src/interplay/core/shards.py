@@ -5,7 +5,9 @@ axis name `BATCH`. Code that needs a statistic of the whole batch calls these; w
 """
 
 import jax
-from jaxtyping import Array, PRNGKeyArray, PyTree
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 BATCH = "batch"
 
@@ -27,6 +29,15 @@ def mean(tree: PyTree[Array]) -> PyTree[Array]:
 def total(tree: PyTree[Array]) -> PyTree[Array]:
     """The sum of `tree` over the devices that share the batch."""
     return jax.lax.psum(tree, BATCH) if split() else tree
+
+
+def weighted_mean(tree: PyTree[Array], mass: Float[Array, ""]) -> PyTree[Array]:
+    """Σ mass · tree / Σ mass over the devices that share the batch, in one exchange of one vector."""
+    if not split():
+        return tree
+    flat, rebuilt = ravel_pytree(tree)
+    both = jax.lax.psum(jnp.append(flat * mass, mass), BATCH)
+    return rebuilt(both[:-1] / jnp.maximum(both[-1], 1e-8))
 
 
 def own(key: PRNGKeyArray) -> PRNGKeyArray:

@@ -89,7 +89,7 @@ def rollout(trajectory: Trajectory, discount: float) -> Rollout:
     """
     value = trajectory.decision.value
     done = (trajectory.terminated | trajectory.truncated)[..., None]
-    going = jnp.where(done, 0.0, discount)
+    going = jnp.where(done, 0.0, jnp.full_like(value, discount))
     after = jnp.concatenate([value[1:], jnp.zeros_like(value[:1])])
     here = jnp.zeros_like(value).at[:-1].set(jnp.where(done[:-1], 0.0, after[:-1]))
     following = discount * (here + jnp.where(trajectory.terminated[..., None], 0.0, trajectory.bootstrap))

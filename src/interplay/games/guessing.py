@@ -48,10 +48,10 @@ class SumGuessing(Game[State]):
     def draw(self, state: State) -> str:
         reach, bottom = self.spec.agents * self.scale, 0.5 + 0.5 * self.spec.agents
         place = lambda value: 3 + 2.7 * svg.clamp(value / reach, -1, 1)
-        numbers, guesses = np.asarray(state.numbers), np.asarray(state.guesses)
-        goal = place(numbers.sum())
+        numbers, guesses = np.asarray(state.numbers).tolist(), np.asarray(state.guesses).tolist()
+        goal = place(sum(numbers))
         shapes = [svg.line(goal, 0.36, goal, bottom + 0.1, svg.INK, stroke_width=0.05)]
-        shapes.append(svg.text(goal, 0.18, f"sum {numbers.sum():.1f}", 0.26))
+        shapes.append(svg.text(goal, 0.18, f"sum {sum(numbers):.1f}", 0.26))
         for index, number in enumerate(numbers):
             y, fill = 0.65 + 0.5 * index, svg.color(index)
             shapes.append(svg.line(0.3, y, 5.7, y, "#CFD8DC", stroke_width=0.03))

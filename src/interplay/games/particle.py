@@ -255,7 +255,7 @@ class Tag(Particles):
     def shapes(self, world):
         stones = [plane.mark(place, self.OBSTACLE, "#B0BEC5") for place in world.landmark]
         halos = ["#FFFFFF"] * self.chasers + [svg.INK] * (self.spec.agents - self.chasers)
-        looks = enumerate(zip(self.kinds[0], halos, strict=True))
+        looks = enumerate(zip(self.kinds[0].tolist(), halos, strict=True))
         return stones + [plane.body(world, agent, radius, halo) for agent, (radius, halo) in looks]
 
 

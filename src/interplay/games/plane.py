@@ -155,7 +155,7 @@ def mark(point: Float[Array | np.ndarray, "2"], radius: float, fill: str) -> str
 def body(world: World, index: int, radius: float, halo: str = "#FFFFFF") -> str:
     """Agent `index` in its color, with its number and a trace of its velocity; faint outside the picture."""
     x, y = place(world.position[index])
-    fill, label = svg.color(index), max(1.1 * float(radius), 0.07)
+    fill, label = svg.color(index), max(1.1 * radius, 0.07)
     if np.abs(world.position[index]).max() > EDGE:
         return svg.circle(x, y, radius, fill, fill_opacity=0.3) + svg.text(x, y, index, label)
     tip = place(world.position[index] + 0.3 * world.velocity[index])

@@ -12,7 +12,6 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from interplay.core import shards
 from interplay.core.team import Evaluation, Team
 from interplay.core.trajectory import Batch
 from interplay.play.scan import reevaluate
@@ -56,5 +55,5 @@ def objective(term: Term) -> Objective:
 
 
 def average(values: Float[Array, "*rows"], weight: Float[Array, "*rows"]) -> Float[Array, ""]:
-    """Σ weight · value / Σ weight, exact also where the rows are laid over several devices."""
-    return (weight * values).sum() / jnp.maximum(shards.mean(weight.sum()), 1e-8)
+    """Σ weight · value / Σ weight over the rows at hand (of one device; the update weighs devices by their Σ weight)."""
+    return (weight * values).sum() / jnp.maximum(weight.sum(), 1e-8)

@@ -2,8 +2,8 @@
 
 The natural gradient solves F x = g, with F the Fisher information: the curvature of the mean KL divergence from the
 policy that played. F is never built; conjugate gradients need only its products with vectors. A line search then keeps
-the largest step that improves the surrogate without leaving the region. TRPO and HATRPO are instances; with a single step
-of conjugate gradients and no line search this is a policy gradient of limited length.
+the largest step that improves the surrogate without leaving the region. TRPO and HATRPO are instances; with one step of
+conjugate gradients and no line search this is a policy gradient of limited length.
 """
 
 from collections.abc import Callable

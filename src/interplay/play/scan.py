@@ -54,19 +54,26 @@ class Steps(eqx.Module):
         """Play on from `play`; see `core.trajectory.Trajectory` for what each row means."""
         last_key, key = jax.random.split(shards.own(key))
         before = play.memory
-        keys = jax.random.split(key, self.length)
-        play, (rows, finished) = jax.lax.scan(lambda play, key: self._advance(team, play, key), play, keys)
+        keys = self._keys(key, play.started.shape[0])
+        play, (rows, finished) = jax.lax.scan(lambda play, keys: self._advance(team, play, keys), play, keys)
         done = rows["terminated"][-1] | rows["truncated"][-1]
         last = _values(team, play.memory, play.time_step, last_key)
         bootstrap = rows["bootstrap"].at[-1].set(jnp.where(done[:, None], rows["bootstrap"][-1], last))
         trajectory = Trajectory(**{**rows, "bootstrap": bootstrap}, memory=before)
         return play, trajectory, jax.tree.map(lambda leaf: leaf.sum(0), finished)
 
-    def _advance(self, team: Team, play: Play, key: PRNGKeyArray):
-        act_key, step_key, reset_key, value_key = jax.random.split(key, 4)
-        batch = play.started.shape[0]  # fewer than self.batch where the games are laid over devices
-        memory, decision = jax.vmap(team.act)(play.memory, play.time_step, jax.random.split(act_key, batch))
-        step_keys = jax.random.split(step_key, batch)
+    def _keys(self, key: PRNGKeyArray, batch: int):
+        """Keys of every step, made at once: (acting and stepping, one per game; restarting and valuing).
+
+        `batch` is smaller than `self.batch` where the games are laid over devices.
+        """
+        act, step, reset, value = jax.random.split(key, 4)
+        each = lambda key: jax.random.split(key, (self.length, batch))
+        return each(act), each(step), jax.random.split(reset, self.length), jax.random.split(value, self.length)
+
+    def _advance(self, team: Team, play: Play, keys):
+        act_keys, step_keys, reset_key, value_key = keys
+        memory, decision = jax.vmap(team.act)(play.memory, play.time_step, act_keys)
         state, arrived = jax.vmap(self.game.step)(play.state, decision.action, step_keys)
         done = arrived.terminated | arrived.truncated
         cut = arrived.truncated & ~arrived.terminated

@@ -45,6 +45,7 @@ def examine() -> dict[str, Any]:
 def show(found: dict[str, Any]) -> None:
     """Print what `examine` found as a table."""
     import rich.console
+    import rich.markup
     import rich.table
 
     table = rich.table.Table("part", "works", "to install", box=None)
@@ -53,7 +54,7 @@ def show(found: dict[str, Any]) -> None:
     advice = "" if cache["writable"] else "set INTERPLAY_CACHE to a folder that can be written"
     table.add_row(f"compile cache {cache['path']}", "yes" if cache["writable"] else "no", advice)
     for name, part in found["parts"].items():
-        table.add_row(name, "yes" if part["works"] else "no", part["install"] or "")
+        table.add_row(name, "yes" if part["works"] else "no", rich.markup.escape(part["install"] or ""))
     rich.console.Console().print(table)
 
 

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from interplay.core.errors import InputError
 from interplay.run import folder
@@ -23,6 +23,7 @@ Row = dict[str, Any]
 PROJECT = "interplay"
 
 
+@runtime_checkable
 class Sink(Protocol):
     """Takes rows of metrics as they come; a row holds step, seed and any other numbers."""
 

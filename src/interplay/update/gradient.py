@@ -75,11 +75,13 @@ def epochs(
 
     def minibatch(carry, rows: Batch):
         team, state = carry
-        gradients, metrics = zip(*(_gradient(part, team, rows, learned) for part in objectives), strict=True)
-        gradient = shards.mean(merge(gradients))
+        parts = [_gradient(part, team, rows, learned) for part in objectives]
+        parts = shards.weighted_mean(parts, rows.credit.weight.sum())  # before the merge, which need not be linear
+        gradients, metrics = zip(*parts, strict=True)
+        gradient = merge(gradients)
         updates, state = optimizer.update(gradient, state, eqx.filter(team, learned(team)))
         together = {key: value for more in metrics for key, value in more.items()}
-        size = optax.global_norm(gradient)
+        size = optax.tree.norm(gradient)
         return (eqx.apply_updates(team, updates), state), {**together, "gradient_norm": size}
 
     def update(team: Team, state, batch: Batch, key: PRNGKeyArray):
@@ -97,7 +99,7 @@ def epochs(
         count = rows.credit.weight.shape[1]
         orders = jax.vmap(lambda key: _parts(key, count, minibatches))(jax.random.split(shards.own(key), passes))
         (arrays, state), metrics = jax.lax.scan(one_pass, (arrays, state), orders)
-        return eqx.combine(arrays, constants), state, jax.tree.map(lambda rows: shards.mean(rows.mean()), metrics)
+        return eqx.combine(arrays, constants), state, jax.tree.map(jnp.mean, metrics)
 
     return Learner(init, update)
 
@@ -105,7 +107,7 @@ def epochs(
 def flattened(batch: Batch) -> Batch:
     """All (time, game) rows on the second axis and time of length one: what teams without memory learn from."""
     trajectory = dataclasses.replace(batch.trajectory, memory=())
-    return jax.tree.map(lambda leaf: leaf.reshape(1, -1, *leaf.shape[2:]), Batch(trajectory, batch.credit))
+    return jax.tree.map(lambda leaf: leaf.reshape(1, leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]), Batch(trajectory, batch.credit))
 
 
 def take(batch: Batch, rows) -> Batch:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from interplay.core import shards
 from interplay.core.errors import InputError
 from interplay.core.keys import permutation
 from interplay.core.population import Population, separate
@@ -29,7 +30,7 @@ from interplay.update.gradient import Learner
 class Silent(eqx.Module):
     """A critic that says nothing, for teams of which only the actors are looked at."""
 
-    nothing: Float[Array, "0"]
+    nothing: Float[Array, "*member 0"]
 
     def begin(self) -> tuple:
         return ()
@@ -92,7 +93,8 @@ def sequential(actor: Learner, critic: Learner) -> Learner:
 
     Every agent keeps an optimizer state of its own and learns as a team of one (`alone`), so that its turn costs one
     agent's work. All learners are given the same key: agents and critics go through the same minibatches. Metrics are
-    means over the agents; the critics' are kept where their names differ. Raises `InputError` where agents share parameters.
+    means over the agents; the critics' are kept where their names differ. Raises `InputError` where agents share
+    parameters.
     """
 
     def init(team: Seated):
@@ -121,7 +123,7 @@ def sequential(actor: Learner, critic: Learner) -> Learner:
         (members, states, factor), metrics = jax.lax.scan(turn, start, order)
         team, critic_state, judged = taught
         team = dataclasses.replace(team, actors=Population(eqx.combine(members, constants)))
-        told = {**judged, **jax.tree.map(lambda rows: rows.mean(), metrics), "factor": factor.mean()}
+        told = {**judged, **jax.tree.map(lambda rows: rows.mean(), metrics), "factor": shards.mean(factor.mean())}
         return team, (states, critic_state), told
 
     return Learner(init, update)

@@ -1,4 +1,4 @@
-"""jaxmarl's environments as games: `jaxmarl:mpe/simple_spread_v3`, `jaxmarl:smax/2s3z`, `jaxmarl:overcooked/cramped_room`.
+"""jaxmarl's environments as games, for example `jaxmarl:smax/2s3z` or `jaxmarl:overcooked/cramped_room`.
 
 jaxmarl keeps a dict per agent and starts again by itself. Here agents are rows of an array, narrower ones padded, the
 episode ends once (`step_env`), and an end is told apart from the clock. `jaxmarl:ID` takes any other registered
@@ -28,7 +28,7 @@ from interplay.games.adapters.settle import settled
 
 @contextlib.contextmanager
 def _quiet():
-    """jaxmarl prints while it is imported, and puts the interpreter's first streams where others may have put theirs."""
+    """jaxmarl prints while it is imported, and puts back the interpreter's streams where others may have put theirs."""
     streams = {name: getattr(sys, name) for name in ("stdout", "stderr", "__stdout__")}
     nowhere = io.StringIO()
     for name in ("stdout", "__stdout__"):
@@ -235,13 +235,13 @@ def _unknown(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return f"jaxmarl has no '{name}': did you mean {' or '.join(f'jaxmarl:{one}' for one in near)}?"
-    return f"jaxmarl has no '{name}': give {', '.join(f'{family}/…' for family in FAMILIES)} or an id such as switch_riddle"
+    families = ", ".join(f"{family}/…" for family in FAMILIES)
+    return f"jaxmarl has no '{name}': give {families} or an id such as switch_riddle"
 
 
 def _spec(env: Any, horizon: int) -> tuple[Spec, tuple | None]:
     """The outside of `env`, measured on what a reset returns (declared observation spaces are not always right)."""
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    observation, inner = jax.eval_shape(env.reset, key)
+    observation, inner = jax.eval_shape(lambda: env.reset(jax.random.key(0)))
     rows = jax.eval_shape(lambda observation: [_flat(row) for row in _by_agent(env, observation)], observation)
     sizes = [row.size for row in rows]
     action, widths, bounds = _action([_space(env, agent) for agent in env.agents])

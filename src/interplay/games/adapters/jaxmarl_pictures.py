@@ -18,7 +18,7 @@ THINGS = ("unseen", "empty", "wall", "onion", "onion_pile", "plate", "plate_pile
 
 def particles(env: Any, inner: Any) -> str:
     """Agents in the color of their side, landmarks gray; far away particles stand at the edge."""
-    place = lambda position: (svg.clamp(position[0], -1.9, 1.9), -svg.clamp(position[1], -1.9, 1.9))
+    place = lambda position: (svg.clamp(float(position[0]), -1.9, 1.9), -svg.clamp(float(position[1]), -1.9, 1.9))
     shapes = []
     for index in reversed(range(env.num_entities)):
         x, y = place(inner.p_pos[index])
@@ -29,7 +29,7 @@ def particles(env: Any, inner: Any) -> str:
         fill = svg.color(1 if tuple(env.colour[index]) == ADVERSARY else 0)
         shapes.append(svg.circle(x, y, radius, fill, opacity=0.85))
         shapes.append(svg.text(x, y, index, radius, svg.contrast(fill)))
-    return svg.document(4, 4, *shapes, left=-2, top=-2, title=f"step {int(inner.step)}")
+    return svg.document(4.0, 4.0, *shapes, left=-2.0, top=-2.0, title=f"step {int(inner.step)}")
 
 
 def battle(env: Any, inner: Any) -> str:
@@ -46,12 +46,12 @@ def battle(env: Any, inner: Any) -> str:
             shapes += [svg.line(x + a, y + b, x + c, y + d, svg.MUTED, stroke_width=0.1) for a, b, c, d in ends]
             continue
         fill = svg.color(0 if index < env.num_allies else 1)
-        left = svg.clamp(units.unit_health[index] / most[kind], 0, 1)
+        left = svg.clamp(float(units.unit_health[index] / most[kind]), 0.0, 1.0)
         shapes.append(svg.circle(x, y, radius, fill, opacity=0.85))
         shapes.append(svg.text(x, y, env.unit_type_shorthands[kind], radius, svg.contrast(fill)))
         shapes.append(svg.rect(x - radius, y + radius + 0.12, 2 * radius, 0.16, svg.MUTED))
         shapes.append(svg.rect(x - radius, y + radius + 0.12, 2 * radius * left, 0.16, svg.color(2)))
-    return svg.document(env.map_width, env.map_height, *shapes, title=f"step {int(units.step)}")
+    return svg.document(float(env.map_width), float(env.map_height), *shapes, title=f"step {int(units.step)}")
 
 
 def kitchen(env: Any, inner: Any) -> str:
@@ -62,9 +62,8 @@ def kitchen(env: Any, inner: Any) -> str:
     for row, column in np.ndindex(env.height, env.width):
         thing = THINGS[int(cells[row, column, 0])]
         if thing not in ("empty", "unseen", "agent"):
-            shapes.append(
-                svg.rect(column, row, 1, 1, KITCHEN_COUNTERS.get(thing, "#CFD8DC"), stroke=svg.PAPER, stroke_width=0.04)
-            )
+            fill = KITCHEN_COUNTERS.get(thing, "#CFD8DC")
+            shapes.append(svg.rect(float(column), float(row), 1.0, 1.0, fill, stroke=svg.PAPER, stroke_width=0.04))
         shapes.append(_thing(thing, column + 0.5, row + 0.5, 0.28))
         if thing == "pot":
             left = int(cells[row, column, 2])
@@ -74,7 +73,7 @@ def kitchen(env: Any, inner: Any) -> str:
         shapes.append(svg.circle(x, y, 0.36, svg.color(index)))
         shapes.append(svg.circle(x + 0.28 * ahead, y + 0.28 * down, 0.09, svg.INK))
         shapes.append(_thing(THINGS[int(inner.agent_inv[index])], x, y, 0.18))
-    return svg.document(env.width, env.height, *shapes, title=f"step {int(inner.step)}")
+    return svg.document(float(env.width), float(env.height), *shapes, title=f"step {int(inner.step)}")
 
 
 def _thing(thing: str, x: float, y: float, size: float) -> str:

@@ -57,7 +57,8 @@ class JumanjiGame(Game[State]):
     rules: Rules = eqx.field(static=True)
 
     def reset(self, key: PRNGKeyArray) -> tuple[State, TimeStep]:
-        state, seen = self.env.reset(key)
+        # The state keeps its key: as plain numbers it can be saved and compared like everything else in it.
+        state, seen = self.env.reset(jax.random.key_data(key))
         state = settled(state, state)
         return state, TimeStep(**self._see(seen.observation), **opening(self.spec))
 
@@ -136,7 +137,7 @@ def _arguments(rules: Rules, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _spec(rest: str, env: Any, rules: Rules) -> Spec:
-    _, seen = jax.eval_shape(env.reset, jax.eval_shape(lambda: jax.random.key(0)))
+    _, seen = jax.eval_shape(lambda: env.reset(jax.random.key_data(jax.random.key(0))))
     lacks = [field for field in ("agents_view", "action_mask") if not hasattr(seen.observation, field)]
     if rest not in RULES and lacks:
         raise InputError(f"'jumanji:{rest}' does not fit: its observation has no {' and no '.join(lacks)}")
@@ -233,7 +234,7 @@ def _draw_foraging(env: Any, state: Any) -> str:
         shapes.append(svg.circle(x + 0.5, y + 0.5, 0.36, svg.color(_friendly(index)), **ring))
         fill = svg.contrast(svg.color(_friendly(index)))
         shapes.append(svg.text(x + 0.5, y + 0.5, int(state.agents.level[index]), 0.4, fill))
-    return svg.document(size, size, *shapes, title=f"step {int(state.step_count)}")
+    return svg.document(float(size), float(size), *shapes, title=f"step {int(state.step_count)}")
 
 
 def _friendly(index: int) -> int:
@@ -245,7 +246,7 @@ def _draw_warehouse(env: Any, state: Any) -> str:
     height, width = (int(side) for side in env.grid_size)
     shapes = _grid(width, height)
     for x, y in np.asarray(env.goals):
-        shapes.append(svg.rect(float(x), float(y), 1, 1, svg.color(2), opacity=0.5))
+        shapes.append(svg.rect(float(x), float(y), 1.0, 1.0, svg.color(2), opacity=0.5))
     shelves, robots = state.shelves, state.agents
     for index in range(len(shelves.is_requested)):
         row, column = float(shelves.position.x[index]), float(shelves.position.y[index])
@@ -257,7 +258,7 @@ def _draw_warehouse(env: Any, state: Any) -> str:
         loaded = {"stroke": svg.INK, "stroke_width": 0.12} if robots.is_carrying[index] else {}
         shapes.append(svg.circle(column, row, 0.34, svg.color(index % 2), **loaded))
         shapes.append(svg.line(column, row, column + 0.34 * ahead, row + 0.34 * down, "#FFFFFF", stroke_width=0.1))
-    return svg.document(width, height, *shapes, title=f"step {int(state.step_count)}")
+    return svg.document(float(width), float(height), *shapes, title=f"step {int(state.step_count)}")
 
 
 def _draw_connector(env: Any, state: Any) -> str:
@@ -275,7 +276,7 @@ def _draw_connector(env: Any, state: Any) -> str:
             shapes.append(svg.circle(x, y, 0.38, fill) + svg.text(x, y, owner, 0.4, svg.contrast(fill)))
         else:
             shapes.append(svg.circle(x, y, 0.3, stroke=fill, stroke_width=0.14))
-    return svg.document(size, size, *shapes, title=f"step {int(state.step_count)}")
+    return svg.document(float(size), float(size), *shapes, title=f"step {int(state.step_count)}")
 
 
 def _draw_cleaner(env: Any, state: Any) -> str:
@@ -283,17 +284,20 @@ def _draw_cleaner(env: Any, state: Any) -> str:
     rows, columns = env.grid_shape
     fills = {cleaner.DIRTY: "#E0CFA9", cleaner.WALL: svg.INK}
     cells = np.ndenumerate(np.asarray(state.grid))
-    shapes = [svg.rect(x, y, 1, 1, fills[int(value)]) for (y, x), value in cells if int(value) in fills]
+    shapes = [
+        svg.rect(float(x), float(y), 1.0, 1.0, fills[int(value)]) for (y, x), value in cells if int(value) in fills
+    ]
     for index in range(env.num_agents):
         y, x = (float(part) + 0.5 for part in state.agents_locations[index])
         shapes.append(svg.circle(x, y, 0.34, svg.color(index)))
-    return svg.document(columns, rows, *shapes, title=f"step {int(state.step_count)}")
+    return svg.document(float(columns), float(rows), *shapes, title=f"step {int(state.step_count)}")
 
 
 def _grid(width: int, height: int) -> list[str]:
-    thin = {"stroke_width": 0.03}
-    upright = [svg.line(x, 0, x, height, "#DDE3E6", **thin) for x in range(1, width)]
-    return [*upright, *(svg.line(0, y, width, y, "#DDE3E6", **thin) for y in range(1, height))]
+    """Thin lines between the cells."""
+    wide, high = float(width), float(height)
+    upright = [svg.line(x, 0.0, x, high, "#DDE3E6", stroke_width=0.03) for x in map(float, range(1, width))]
+    return [*upright, *(svg.line(0.0, y, wide, y, "#DDE3E6", stroke_width=0.03) for y in map(float, range(1, height)))]
 
 
 # Levels, with the sizes that jumanji plays by default.

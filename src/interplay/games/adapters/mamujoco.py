@@ -5,12 +5,24 @@ The part after the slash says who owns which joints: `2x3` is two agents of thre
 
 from typing import Any
 
+import numpy as np
+
 from interplay.core.errors import InputError
 from interplay.games.adapters import spaces
 from interplay.games.adapters.pettingzoo import ParallelGame
 
 
-def make(rest: str, horizon: int | None = None, render: bool = False, **parameters: Any) -> ParallelGame:
+class RobotGame(ParallelGame):
+    """A robot; its pictures come from the single-agent environment inside."""
+
+    def draw(self) -> str:
+        inside = self.env.unwrapped.single_agent_env
+        if inside.render_mode != "rgb_array":
+            return super().draw()
+        return spaces.picture(np.asarray(inside.render()))
+
+
+def make(rest: str, horizon: int | None = None, render: bool = False, **parameters: Any) -> RobotGame:
     """The robot and split called `ROBOT/SPLIT`; `parameters` such as `agent_obsk=1` go to MA-MuJoCo.
 
     Raises `InputError` for robots and splits that do not exist.
@@ -35,4 +47,4 @@ def make(rest: str, horizon: int | None = None, render: bool = False, **paramete
             raise
         raise InputError(f"cannot make '{name}': {type(wrong).__name__}: {str(wrong).splitlines()[0]}") from None
     limit = getattr(getattr(env.unwrapped.single_agent_env, "spec", None), "max_episode_steps", None)
-    return ParallelGame(env, name, horizon or limit)
+    return RobotGame(env, name, horizon or limit)

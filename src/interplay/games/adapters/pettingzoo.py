@@ -213,7 +213,7 @@ class ParallelView(ParallelEnv):
     """One of our games as a PettingZoo `ParallelEnv`.
 
     All agents stay until the episode ends; what waiting or dead agents do is ignored, they see zeros, and their
-    `info["active"]` is False. Legal choices are in `info["action_mask"]`. `render()` gives the picture as a string where
+    `info["active"]` is False. Legal choices are in `info["action_mask"]`. `render()` gives the picture as a string if
     `render_mode` is "svg".
     """
 

@@ -12,9 +12,4 @@ def settled(new: Any, old: Any) -> Any:
     >>> settled({"step": 3}, {"step": jnp.zeros((), jnp.int8)})["step"].dtype
     dtype('int8')
     """
-    return jax.tree.map(_leaf, new, old)
-
-
-def _leaf(new: Any, old: Any) -> Any:
-    kind = jnp.asarray(old).dtype
-    return new if jnp.issubdtype(kind, jax.dtypes.prng_key) else jax.lax.convert_element_type(new, kind)
+    return jax.tree.map(lambda new, old: jax.lax.convert_element_type(new, jnp.asarray(old).dtype), new, old)

@@ -1,0 +1,86 @@
+# What the README and CI call. `make` alone tells what there is.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := runs/demo
+PYTEST_ARGS ?=
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+
+export PIP_PROGRESS_BAR := off
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help setup chromium demo test slow lint format methods docs bench clean
+
+help:
+	@echo 'make setup    make .venv and install everything that runs and tests here'
+	@echo 'make demo     train IPPO and MAPPO with 3 seeds on two games and write the comparison page'
+	@echo 'make test     run the tests (make slow: the long ones)'
+	@echo 'make lint     ruff, pyright, import layers'
+	@echo 'make methods  write METHODS.md again'
+	@echo 'make docs     build the documentation into site/'
+	@echo 'make bench    measure speed; see benchmarks/README.md'
+
+setup: $(VENV)/ready chromium
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'installing into $(VENV), a few minutes the first time'
+	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+chromium:  # the browser that tests of the report pages drive
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; \
+	then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'installing chromium for the browser tests'; \
+		log=$$(mktemp); \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
+			>"$$log" 2>&1 </dev/null && rm -f "$$log" \
+			|| echo "chromium was not installed ($$log tells why): the browser tests will be skipped"; \
+	else echo 'the browser tests will be skipped: install chromium to run them (apt-get install chromium)'; fi
+
+demo: setup
+	@rm -rf $(DEMO)
+	@mkdir -p $(DEMO)
+	@for game in spread:500000 jaxmarl:smax/3m:250000; do \
+		name=$${game%:*}; steps=$${game##*:}; \
+		for method in ippo mappo; do \
+			run=$(DEMO)/$$method-$$(echo $$name | tr ':/' '--'); \
+			$(BIN)/interplay train $$method --game $$name --seeds 3 --steps $$steps --out $$run || exit 1; \
+		done; \
+	done
+	@for run in $(DEMO)/*/; do $(BIN)/interplay replay $$run >/dev/null || exit 1; done
+	@$(BIN)/interplay compare $(DEMO)/*/ --out $(DEMO)/comparison.html
+
+test: setup
+	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+slow: setup
+	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports --no-logo
+
+format: setup
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+methods: setup
+	@$(BIN)/python tools/methods.py
+
+docs: setup
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo 'open site/index.html'
+
+# PEER_PYTHON and PEER_REPO, as benchmarks/theirs_jaxmarl.py explains, add JaxMARL's side.
+PEER := $(if $(PEER_PYTHON),'jaxmarl=$(PEER_PYTHON) benchmarks/theirs_jaxmarl.py train:ippo:64')
+bench: setup
+	@$(BIN)/python benchmarks/compare.py 'interplay=$(BIN)/python benchmarks/ours.py train:ippo:spread:64' $(PEER)
+	@$(BIN)/python benchmarks/adapters.py
+
+clean:
+	rm -rf site .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,89 @@
+"""JaxMARL's side of the speed comparisons: a worker with the same protocol as `ours.py`.
+
+Set-up (a virtual environment of its own):
+    python3.11 -m venv V && V/bin/pip install jaxmarl==0.2.0 jax==0.10.2 flax==0.12.8 distrax==0.1.9 \
+        flashbax==0.1.3 wandb==0.31.0 hydra-core==1.3.8 omegaconf==2.3.1 optax==0.2.8
+The baselines are not in the wheel: PEER_REPO must name a checkout of FLAIROx/JaxMARL (commit c793d09); it is only imported.
+    PEER_REPO=… V/bin/python benchmarks/theirs_jaxmarl.py train:ippo:64
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+
+import jax
+
+TRAIN = {
+    "ippo": ("baselines.IPPO.ippo_ff_mpe", "IPPO/config/ippo_ff_mpe.yaml"),
+    "mappo-recurrent": ("baselines.MAPPO.mappo_rnn_mpe", "MAPPO/config/mappo_homogenous_rnn_mpe.yaml"),
+}
+
+
+def training(name: str, batch: int, extra: dict):
+    import wandb
+    import yaml
+
+    wandb.init(mode="disabled")
+    repository = os.environ["PEER_REPO"]
+    sys.path.append(repository)
+    module, settings = TRAIN[name]
+    make_train = importlib.import_module(module).make_train
+    with open(os.path.join(repository, "baselines", settings)) as file:
+        config = yaml.safe_load(file)
+    for key, value in config.items():
+        if isinstance(value, str):
+            try:
+                config[key] = float(value)
+            except ValueError:
+                pass
+    updates = extra.pop("updates", max(2, 1024 // batch))
+    config.update(NUM_ENVS=batch, NUM_STEPS=128, TOTAL_TIMESTEPS=batch * 128 * updates, **extra)
+    compiled = jax.jit(make_train(config)).lower(jax.random.PRNGKey(0)).compile()
+    return batch * 128 * updates, lambda: jax.block_until_ready(compiled(jax.random.PRNGKey(0)))
+
+
+def stepping(name: str, batch: int, length: int = 256):
+    import jaxmarl
+
+    env = jaxmarl.make(name)
+
+    def run(key):
+        start, key = jax.random.split(key)
+        seen, state = jax.vmap(env.reset)(jax.random.split(start, batch))
+
+        def body(carry, _):
+            state, key = carry
+            key, act, step = jax.random.split(key, 3)
+            keys = jax.random.split(act, env.num_agents)
+            actions = {
+                agent: jax.random.randint(keys[index], (batch,), 0, env.action_space(agent).n)
+                for index, agent in enumerate(env.agents)
+            }
+            seen, state, reward, done, _ = jax.vmap(env.step)(jax.random.split(step, batch), state, actions)
+            return (state, key), sum(r.mean() for r in reward.values()) + sum(seen[a].mean() for a in env.agents)
+
+        return jax.lax.scan(body, (state, key), None, length)[1].sum()
+
+    compiled = jax.jit(run).lower(jax.random.PRNGKey(0)).compile()
+    return batch * length, lambda: jax.block_until_ready(compiled(jax.random.PRNGKey(1)))
+
+
+def main() -> None:
+    kind, name, batch = sys.argv[1].split(":")
+    extra = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+    began = time.perf_counter()
+    steps, measure = (training(name, int(batch), extra) if kind == "train" else stepping(name, int(batch)))
+    compiled = time.perf_counter() - began
+    measure()
+    print(json.dumps({"ready": True, "steps": steps, "compile_seconds": compiled}), flush=True)
+    for _ in sys.stdin:
+        wall, cpu = time.perf_counter(), time.process_time()
+        measure()
+        spent = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+        print(json.dumps(spent), flush=True)
+
+
+if __name__ == "__main__":
+    main()
