@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 
 export PIP_PROGRESS_BAR := off
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: help setup chromium demo test slow lint format methods docs bench clean
 
@@ -43,12 +44,11 @@ chromium:  # the browser that tests of the report pages drive
 demo: setup
 	@rm -rf $(DEMO)
 	@mkdir -p $(DEMO)
-	@for game in spread:500000 jaxmarl:smax/3m:250000; do \
-		name=$${game%:*}; steps=$${game##*:}; \
-		for method in ippo mappo; do \
-			run=$(DEMO)/$$method-$$(echo $$name | tr ':/' '--'); \
-			$(BIN)/interplay train $$method --game $$name --seeds 3 --steps $$steps --out $$run || exit 1; \
-		done; \
+	@for method in ippo mappo; do \
+		$(BIN)/interplay train $$method --game spread --seeds 3 --steps 500000 --set discount=0.9 \
+			--out $(DEMO)/$$method-spread || exit 1; \
+		$(BIN)/interplay train $$method --game jaxmarl:smax/3m --seeds 3 --steps 250000 \
+			--out $(DEMO)/$$method-smax-3m || exit 1; \
 	done
 	@for run in $(DEMO)/*/; do $(BIN)/interplay replay $$run >/dev/null || exit 1; done
 	@$(BIN)/interplay compare $(DEMO)/*/ --out $(DEMO)/comparison.html

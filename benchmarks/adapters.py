@@ -5,7 +5,7 @@ started again in steps where one ended. The raw side keeps the environment's own
 restart inside) and asks for the legal actions where the environment has them, as its users must. Rounds alternate and
 swap order; the ratio is adapter over raw processor time, so below 1 means that the adapter is faster.
 
-    python benchmarks/adapters.py [--rounds 31] [--games 64] [--length 64] [--only smax/3m]
+    python benchmarks/adapters.py [--rounds 31] [--games 64] [--length 256] [--only smax/3m]
 
 Prints one JSON line a game: {"game", "ratio", "low", "high", "wall_ratio", "rounds", "steps_per_cpu_second"}; `low` and
 `high` are the 25 % and 75 % points of the rounds' ratios.
@@ -157,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--games", type=int, default=64)
-    parser.add_argument("--length", type=int, default=64)
+    parser.add_argument("--length", type=int, default=256)
     parser.add_argument("--only", default="", help="part of the name of the game to compare")
     arguments = parser.parse_args()
     for name, raw in COMPARED.items():

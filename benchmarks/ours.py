@@ -8,6 +8,9 @@ import sys
 import time
 
 
+AS_THE_PEERS = {"length": 128, "passes": 4, "minibatches": 4, "width": 64, "depth": 2}
+
+
 def training(method: str, game: str, batch: int, extra: dict):
     """Compile training and return (steps per measurement, function that runs one measurement)."""
     from interplay import methods
@@ -16,7 +19,7 @@ def training(method: str, game: str, batch: int, extra: dict):
     devices.prepare()
     seeds = extra.pop("seeds", 1)
     updates = extra.pop("updates", max(2, 1024 // batch))
-    settings = methods.settings(method, game=game, batch=batch, **{"length": 128, **extra})
+    settings = methods.settings(method, game=game, batch=batch, **{**AS_THE_PEERS, **extra})
     layout = devices.choose(training.build(method, settings), tuple(range(seeds)))
     held = {"state": layout.compile(layout.init()), "update": 0}
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from interplay import games
+from interplay.check import check_game
 from interplay.measure import returns
 from interplay.methods.baselines import mappo
 from interplay.methods.baselines import random as uniform
@@ -66,6 +67,10 @@ def test_a_team_trains_on_the_game_by_name(tmp_path):
     assert np.mean(rows[-5:]) > np.mean(rows[:3]) + 1.0
 
 
+def test_the_game_passes_the_check():
+    assert check_game(games.make(GAME)) == []
+
+
 def test_the_game_draws_itself():
     game = games.make(GAME)
     state, _ = game.reset(jax.random.key(0))
@@ -83,6 +88,7 @@ def test_the_method_beats_random_play_on_the_game():
     assert np.isfinite(metrics["loss"])
 
 
+@pytest.mark.slow
 def test_with_one_agent_the_method_is_mappo():
     method = importlib.import_module("examples.my_method")
     small = {"game": "spread(agents=1)", "batch": 8, "length": 16, "width": 16, "steps": 1024}

@@ -175,5 +175,3 @@ def _same(batched: TimeStep, alone: TimeStep, where: str) -> Iterator[str]:
 def _picture(game: Game, state: Any) -> Iterator[str]:
     if type(game).draw is not Game.draw:
         yield from svg(game.draw(state))
-
-

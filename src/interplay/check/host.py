@@ -34,7 +34,9 @@ def episodes(game: HostGame, seeds: int) -> Iterator[str]:
             steps, actions = played(game, seed, min(game.spec.horizon, LONGEST))
             yield from judged(game.spec, *_record(steps))
             short, first = actions[:REPLAYED], steps[: REPLAYED + 1]
-            idle = [_idle(game.spec, seen, action, t) for t, (seen, action) in enumerate(zip(first, short, strict=False))]
+            idle = [
+                _idle(game.spec, seen, action, t) for t, (seen, action) in enumerate(zip(first, short, strict=False))
+            ]
             if changed := differing(first, played(game, seed, len(short), short)[0]):
                 yield f"the same seed and actions give another episode ({listed(changed)} differ): seed all chance in reset"
             elif differing(first, played(game, seed, len(short), idle)[0]):

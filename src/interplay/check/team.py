@@ -92,7 +92,11 @@ def _form(team: Team, game: AnyGame, seen: TimeStep) -> Iterator[str]:
         yield f"act changes the form of the memory ({listed(changed)}): return what begin returns, with other numbers"
     box = () if isinstance(spec.action, Discrete) else (spec.action.width,)
     kind = jnp.integer if isinstance(spec.action, Discrete) else jnp.floating
-    rows = (("action", (spec.agents, *box), kind), ("log_prob", (spec.agents,), jnp.floating), ("value", (spec.agents,), jnp.floating))
+    rows = (
+        ("action", (spec.agents, *box), kind),
+        ("log_prob", (spec.agents,), jnp.floating),
+        ("value", (spec.agents,), jnp.floating),
+    )
     for name, shape, kind in rows:
         leaf = getattr(decision, name)
         if leaf.shape != shape or not jnp.issubdtype(leaf.dtype, kind):
@@ -126,7 +130,9 @@ def _choices(team: Team, game: AnyGame, seen: TimeStep) -> Iterator[str]:
         if np.any((action != 0) & ~legal[:, None]):
             yield "actions are not zero in dimensions that an agent does not have: multiply them by legal"
         return
-    allowed = np.take_along_axis(np.broadcast_to(legal[:, None], (*action.shape, legal.shape[-1])), action[..., None], -1)[..., 0]
+    allowed = np.take_along_axis(
+        np.broadcast_to(legal[:, None], (*action.shape, legal.shape[-1])), action[..., None], -1
+    )[..., 0]
     if np.any(~allowed & active[:, None]):
         yield "an illegal action was chosen: give illegal actions probability zero (nets.distributions.Categorical does)"
     elif not decision.extra:  # otherwise log_prob depends on what else was drawn
@@ -151,7 +157,9 @@ def _judgments(team: Team, game: AnyGame, seen: TimeStep) -> Iterator[str]:
         return
     memory, decision = _samples(team, seen)
     few = jax.tree.map(lambda leaf: leaf[:, :16], decision)
-    judge = jax.vmap(jax.vmap(lambda m, s, d, team: team.evaluate(m, s, d), in_axes=(None, None, 0, None)), in_axes=(0, 0, 0, None))
+    judge = jax.vmap(
+        jax.vmap(lambda m, s, d, team: team.evaluate(m, s, d), in_axes=(None, None, 0, None)), in_axes=(0, 0, 0, None)
+    )
     after, again = eqx.filter_jit(lambda team: judge(memory, seen, few, team))(team)
     acted = np.asarray(seen.active)[:, None] & np.ones(few.log_prob.shape, bool)
     if changed := reformed(memory, jax.tree.map(lambda leaf: leaf[:, 0], after)):
@@ -197,7 +205,9 @@ def _greedy(team: Team, game: AnyGame, seen: TimeStep) -> Iterator[str]:
         return
     _, decision = _samples(greedy, seen)
     action = np.asarray(decision.action)
-    if np.any((action != action[:, :1]) & np.asarray(seen.active).reshape(len(action), 1, -1, *(1,) * (action.ndim - 3))):
+    if np.any(
+        (action != action[:, :1]) & np.asarray(seen.active).reshape(len(action), 1, -1, *(1,) * (action.ndim - 3))
+    ):
         yield "greedy() still decides at random: take the most likely action, or return the team itself"
 
 
@@ -226,5 +236,3 @@ def _padding(team: Team, wide: Team | None, seen: TimeStep) -> Iterator[str]:
     for name in ("action", "log_prob", "value"):
         if differing(getattr(narrow, name), getattr(broad, name)[:, :, :agents], **TOLERANCE):
             yield f"an added inactive agent changes the others' {name}: keep inactive agents out of sums and random draws"
-
-

@@ -49,7 +49,9 @@ def differing(one: Any, other: Any, rtol: float = 0.0, atol: float = 0.0) -> lis
     others = jax.tree.leaves(other)
     if len(named) != len(others):
         return [f"structure ({len(named)} and {len(others)} arrays)"]
-    return [called(path) for (path, mine), theirs in zip(named, others, strict=True) if not _close(mine, theirs, rtol, atol)]
+    return [
+        called(path) for (path, mine), theirs in zip(named, others, strict=True) if not _close(mine, theirs, rtol, atol)
+    ]
 
 
 def reformed(one: Any, other: Any) -> list[str]:

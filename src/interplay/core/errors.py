@@ -5,9 +5,15 @@ class InputError(ValueError):
     """Something the user gave is wrong: a name, a shape, a file, a setting. The message says what to do next."""
 
 
-class GameError(RuntimeError):
+class StoppedError(RuntimeError):
+    """Something ended training in its midst; `run` is the run folder, where there is one by then."""
+
+    run: str | None = None
+
+
+class GameError(StoppedError):
     """A game of the user's raised, hung or answered with the wrong shapes while it was played."""
 
 
-class DivergenceError(RuntimeError):
+class DivergenceError(StoppedError):
     """Training produced a number that is not finite; names the step, the seed, the metric and the last good checkpoint."""

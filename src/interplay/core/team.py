@@ -19,6 +19,7 @@ Memory = PyTree[Array]
 DECENTRALIZED = "decentralized"  # every agent runs on its own observation
 CENTER = "center"  # something must see or send to several agents while the team runs
 ORDER = "order"  # agents act one after another and see earlier actions
+NEEDS = (DECENTRALIZED, CENTER, ORDER)  # from the weakest to the strongest
 
 
 class Decision(eqx.Module):
@@ -82,6 +83,14 @@ class Team(eqx.Module):
 
     def greedy(self) -> "Team":
         """The same team taking its most likely action; a team without that notion returns itself."""
+        return self
+
+    def normalize(self, value: Float[Array, "*rows agent"]) -> Float[Array, "*rows agent"]:
+        """From units of return to the scale its critics learn on; the same numbers where there is no such scale."""
+        return value
+
+    def rescaled(self, target: Float[Array, "*rows agent"], weight: Float[Array, "*rows agent"]) -> "Team":
+        """The team with that scale brought up to date by new value targets, rows counted by `weight`."""
         return self
 
 

@@ -55,11 +55,7 @@ def on_policy(
 
 def prepared(team: Team, state, batch: Batch):
     """The team with its scale of values brought up to date, ready to learn from `batch`."""
-    scale = getattr(team, "scale", None)
-    if scale is not None:
-        scale = scale.update(batch.credit.target, batch.credit.weight)
-        team = eqx.tree_at(lambda team: team.scale, team, scale)
-    return team, state, batch
+    return team.rescaled(batch.credit.target, batch.credit.weight), state, batch
 
 
 def summary(finished: Finished) -> Metrics:

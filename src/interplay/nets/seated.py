@@ -118,6 +118,12 @@ class Seated(Team):
     def greedy(self) -> "Seated":
         return dataclasses.replace(self, choose=distributions.mode)
 
+    def normalize(self, value: Float[Array, "*rows agent"]) -> Float[Array, "*rows agent"]:
+        return self.scale.normalize(value)
+
+    def rescaled(self, target: Float[Array, "*rows agent"], weight: Float[Array, "*rows agent"]) -> "Seated":
+        return dataclasses.replace(self, scale=self.scale.update(target, weight))
+
     def _judge(self, policy, decision: Decision, value) -> Evaluation:
         log_prob = jax.vmap(lambda policy, action: policy.log_prob(action))(policy, decision.action)
         entropy = jax.vmap(lambda policy: policy.entropy())(policy)

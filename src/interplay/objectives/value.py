@@ -23,19 +23,11 @@ def huber(threshold: float) -> Callable[[Array], Array]:
     return penalty
 
 
-def _identity(values: Array) -> Array:
-    return values
-
-
-def _scale(team):
-    return getattr(getattr(team, "scale", None), "normalize", _identity)
-
-
 def squared(penalty: Callable[[Array], Array] = half_square) -> Objective:
     """E[penalty(V − target)], both on the critic's scale."""
 
     def term(team, seen, batch):
-        normalize, credit = _scale(team), batch.credit
+        normalize, credit = team.normalize, batch.credit
         error = normalize(seen.value) - normalize(credit.target)
         loss = average(penalty(error), credit.weight)
         return loss, {"value_loss": loss, "explained_variance": _explained(seen.value, credit)}
@@ -50,7 +42,7 @@ def clipped(clip: float, penalty: Callable[[Array], Array] = half_square) -> Obj
     """
 
     def term(team, seen, batch):
-        normalize, credit = _scale(team), batch.credit
+        normalize, credit = team.normalize, batch.credit
         value, old = normalize(seen.value), normalize(batch.trajectory.decision.value)
         target = normalize(credit.target)
         near = old + jnp.clip(value - old, -clip, clip)

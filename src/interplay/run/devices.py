@@ -5,6 +5,7 @@ Three layouts of one and the same method. `Seeds`: several seeds, each device tr
 one seed after the other. All advance a state whose leaves have the seed on their leading axis, so checkpoints are the same.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from functools import partial
@@ -65,6 +66,14 @@ class Layout:
     def compile(self, state: State) -> State:
         """Compile `advance` for states like this one, by asking for no updates at all."""
         return jax.block_until_ready(self.advance(state, 0, 0)[0])
+
+    def shapes(self) -> State:
+        """What `init` returns, as shapes and dtypes."""
+        return jax.eval_shape(jax.vmap(self.method.init), jax.vmap(jax.random.key)(np.zeros(len(self.seeds), np.uint32)))
+
+    def needs(self) -> str:
+        """What the method's team needs at run time: decentralized, center or order."""
+        return jax.eval_shape(lambda key: self.method.team(self.method.init(key)), starting_key(0)).needs
 
     def place(self, state: State) -> State:
         """Put a restored state where this layout wants it."""
@@ -160,6 +169,10 @@ class Split(Layout):
         make = lambda key: jax.tree.map(lambda leaf: leaf[None], self.method.init(key))
         return jax.jit(make, out_shardings=self._shardings())(starting_key(self.seeds[0]))
 
+    def trace(self) -> None:
+        """Go through the program without running it; raises what its parts raise about shapes."""
+        self._program.eval_shape(self.shapes(), jnp.uint32(self.seeds[0]), jnp.uint32(0), jnp.int32(0))
+
     def advance(self, state, update, count):
         state, rows = self._program(state, jnp.uint32(self.seeds[0]), jnp.uint32(update), jnp.int32(count))
         return state, {name: np.asarray(value)[:count, None] for name, value in rows.items()}
@@ -185,6 +198,12 @@ class Host(Layout):
         states = [self.method.init(starting_key(seed)) for seed in self.seeds]
         return jax.tree.map(lambda *leaves: _stack(leaves), *states)
 
+    def shapes(self) -> State:
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), self.init())
+
+    def needs(self) -> str:
+        return self.team(self.init(), 0).needs
+
     def advance(self, state, update, count):
         rows = []
         for index in range(update, update + count):
@@ -207,9 +226,11 @@ def choose(method: Method, seeds: tuple[int, ...]) -> Layout:
     """The layout that uses this machine best: games split for one seed, seeds side by side for several."""
     if not method.compiled:
         return Host(method, seeds)
-    if len(seeds) == 1 and jax.device_count() > 1 and method.batched is not None:
-        if _divisible(method, jax.device_count()):
-            return Split(method, seeds)
+    if len(seeds) == 1 and jax.device_count() > 1 and method.batched is not None and _divisible(method, jax.device_count()):
+        split = Split(method, seeds)
+        with contextlib.suppress(InputError):  # a device's part of the batch may be too small for what the whole allows
+            split.trace()
+            return split
     return Seeds(method, seeds)
 
 

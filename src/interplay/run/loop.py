@@ -8,22 +8,23 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import equinox as eqx
 import jax
 import numpy as np
 
-from interplay.core.errors import DivergenceError
+from interplay.core.errors import DivergenceError, GameError, InputError, StoppedError
 from interplay.run import sinks, state
 from interplay.run.devices import CHUNK, Layout
 from interplay.run.folder import Run
 
 MAY_BE_MISSING = ("return", "length")  # no episode ended in this update
-Watcher = Callable[[list[dict[str, Any]], "Progress"], None]
+Row = dict[str, Any]
+Watcher = Callable[[list[Row], "Progress"], None]
 
 
 @dataclass
@@ -60,35 +61,47 @@ def train(layout: Layout, run: Run, steps: int, *, watch: Watcher, pace: Pace = 
     """
     per_update = layout.method.cost.steps
     progress = Progress(updates=max(1, -(-steps // per_update)))
-    began = time.perf_counter()
-    states = _begin(layout, run, progress)
-    states = layout.compile(states)
-    progress.compile_seconds = time.perf_counter() - began
-    run.truncate_metrics(progress.update * per_update)
-    run.write_status(state="running", notes=progress.notes, compile_seconds=progress.compile_seconds)
-    saved, count = time.perf_counter(), 1
-    with _opened(run, extra) as outputs, _asked_to_stop() as asked:
-        while progress.update < progress.updates and not asked():
-            started = time.perf_counter()
-            states, metrics = layout.advance(states, progress.update, min(count, progress.updates - progress.update))
-            rows = _account(layout, progress, metrics, time.perf_counter() - started)
-            _refuse_nonsense(rows, run, progress)
-            for output in outputs:
-                output.write(rows)
-            watch(rows, progress)
-            count = _paced(count, time.perf_counter() - started, pace.look)
-            if time.perf_counter() - saved > pace.save:
-                outputs[0].sync()
-                save(layout, run, states, progress, pace.keep)
-                saved = time.perf_counter()
+    with _asked_to_stop() as asked, _recorded(run, progress):
+        began = time.perf_counter()
+        states = _begin(layout, run, progress)
+        if progress.update < progress.updates:
+            states = layout.compile(states)
+        progress.compile_seconds = time.perf_counter() - began
+        run.truncate_metrics(progress.update * per_update)
+        run.write_status(state="running", notes=progress.notes, compile_seconds=progress.compile_seconds)
+        with _opened(run, extra) as outputs:
+            states = _advance(layout, run, states, progress, outputs, watch, pace, asked)
         progress.interrupted = progress.update < progress.updates
-        save(layout, run, states, progress, pace.keep)
-    run.write_status(state="interrupted" if progress.interrupted else "done", **_figures(layout, progress))
+        run.write_status(state="interrupted" if progress.interrupted else "done", **_figures(layout, progress))
     return states, progress
 
 
-def save(layout: Layout, run: Run, states: Any, progress: Progress, keep: int) -> None:
-    """Write one checkpoint of all seeds and drop the oldest ones beyond `keep`."""
+def _advance(layout: Layout, run: Run, states: Any, progress: Progress, outputs, watch: Watcher, pace: Pace, asked) -> Any:
+    """Update after update, to the end or until asked to stop, and a checkpoint of where that is."""
+    saved, count = time.perf_counter(), 1
+    while progress.update < progress.updates and not asked():
+        started = time.perf_counter()
+        states, metrics = layout.advance(states, progress.update, min(count, progress.updates - progress.update))
+        rows = _account(layout, progress, metrics, time.perf_counter() - started)
+        wrong = _nonsense(rows)
+        good = [row for row in rows if wrong is None or row["update"] < wrong[0]["update"]]
+        for output in outputs:
+            output.write(good)
+        if wrong is not None:
+            row, name = wrong
+            _fail(run, progress, row["step"], row["seed"], name, f"is {row[name]}")
+        watch(rows, progress)
+        count = _paced(count, time.perf_counter() - started, pace.look)
+        if time.perf_counter() - saved > pace.save:
+            save(layout, run, states, progress, outputs, pace.keep)
+            saved = time.perf_counter()
+    save(layout, run, states, progress, outputs, pace.keep)
+    return states
+
+
+def save(layout: Layout, run: Run, states: Any, progress: Progress, outputs, keep: int) -> None:
+    """Write one checkpoint of all seeds, after the metrics that led to it, and drop the oldest ones beyond `keep`."""
+    outputs[0].sync()
     real = len(layout.seeds)
     host = jax.tree.map(lambda leaf: leaf[:real] if _typed(leaf) else np.asarray(leaf)[:real], states)
     _refuse_broken(layout, host, run, progress)
@@ -100,8 +113,7 @@ def save(layout: Layout, run: Run, states: Any, progress: Progress, keep: int) -
 
 def restored(layout: Layout, directory: Path) -> Any:
     """The states of all seeds in a checkpoint, as `layout` wants them."""
-    shapes = jax.eval_shape(jax.vmap(layout.method.init), jax.vmap(jax.random.key)(np.zeros(len(layout.seeds), np.uint32)))
-    return layout.place(state.restore(directory, shapes))
+    return layout.place(state.restore(directory, layout.shapes()))
 
 
 def _begin(layout: Layout, run: Run, progress: Progress) -> Any:
@@ -130,28 +142,56 @@ def _account(layout: Layout, progress: Progress, metrics: dict[str, np.ndarray],
     return rows
 
 
-def _refuse_nonsense(rows: list[dict[str, Any]], run: Run, progress: Progress) -> None:
+def _nonsense(rows: list[Row]) -> tuple[Row, str] | None:
+    """The first row with a number that is not finite, and the number's name."""
     for row in rows:
         for name, value in row.items():
-            if name not in MAY_BE_MISSING and not np.isfinite(value):
-                _fail(run, progress, row["step"], row["seed"], name, f"is {value}")
+            if not np.isfinite(value) and not (name in MAY_BE_MISSING and np.isnan(value) and not row.get("episodes")):
+                return row, name
+    return None
 
 
 def _refuse_broken(layout: Layout, states: Any, run: Run, progress: Progress) -> None:
-    for place, seed in enumerate(layout.seeds):
-        for path, leaf in jax.tree_util.tree_leaves_with_path(eqx.filter(layout.team(states, place), eqx.is_inexact_array)):
-            if not np.isfinite(np.asarray(leaf)).all():
-                name = jax.tree_util.keystr(path, simple=True, separator="/")
+    """No checkpoint holds a number that is not finite, except in what games keep for themselves."""
+    batched = layout.method.batched or (lambda states: jax.tree.map(lambda _: False, states))
+    leaves, games = jax.tree_util.tree_leaves_with_path(states), jax.tree.leaves(batched(states))
+    for (path, leaf), own in zip(leaves, games, strict=True):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        if not eqx.is_inexact_array_like(leaf) or (own and "time_step" not in name):
+            continue
+        for seed, part in zip(layout.seeds, np.asarray(leaf), strict=True):
+            if not np.isfinite(part).all():
                 _fail(run, progress, progress.steps, seed, name, "holds a number that is not finite")
 
 
-def _fail(run: Run, progress: Progress, step: int, seed: int, name: str, what: str) -> None:
+def _fail(run: Run, progress: Progress, step: int, seed: int, name: str, what: str) -> NoReturn:
     good, _ = state.find_good(run.checkpoints)
     where = f"the last good checkpoint is {good}" if good else "there is no checkpoint yet"
-    message = f"training broke at step {step}, seed {seed}: {name} {what}; {where}. Lower the learning rate and resume."
+    message = f"training broke at step {step}, seed {seed}: {name} {what}; {where}. Train again with a smaller learning rate."
     note = {"step": step, "seed": seed, "metric": name, "message": message, "checkpoint": str(good) if good else None}
-    run.write_status(state="failed", notes=[*progress.notes, note])
+    progress.notes.append(note)
     raise DivergenceError(message)
+
+
+@contextmanager
+def _recorded(run: Run, progress: Progress) -> Iterator[None]:
+    """Whatever ends a run in its midst is in its status before anybody hears of it, if the disk still takes that."""
+    try:
+        yield
+    except (KeyboardInterrupt, Exception) as wrong:
+        if isinstance(wrong, StoppedError):
+            wrong.run = str(run.path)
+        if not isinstance(wrong, (KeyboardInterrupt, DivergenceError)):
+            good, _ = state.find_good(run.checkpoints)
+            message = next(iter(str(wrong).splitlines()), "") or type(wrong).__name__
+            progress.notes.append(
+                {"step": progress.steps, "seed": None, "metric": "game" if isinstance(wrong, GameError) else "error",
+                 "message": message, "checkpoint": str(good) if good else None}
+            )  # fmt: skip
+        ended = "interrupted" if isinstance(wrong, KeyboardInterrupt) else "failed"
+        with suppress(InputError):
+            run.write_status(state=ended, step=progress.steps, notes=progress.notes)
+        raise
 
 
 def _figures(layout: Layout, progress: Progress) -> dict[str, Any]:

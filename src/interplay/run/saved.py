@@ -36,7 +36,7 @@ class Saved:
     @property
     def execution(self) -> str:
         """What the team needs at run time: decentralized, center or order."""
-        return training.execution(self._layout.method)
+        return self._layout.needs()
 
     def team(self, seed: int | None = None) -> Team:
         """The team of one seed (the first where none is named)."""

@@ -102,17 +102,10 @@ def described(kind: type) -> dict[str, str]:
 
 def _carry_on(run: Run, layout: devices.Layout, steps: int, watch: loop.Watcher | None, pace: loop.Pace) -> Run:
     with run.lock():
-        run.write_status(execution=execution(layout.method))
+        run.write_status(execution=layout.needs())
         extra = tuple(run.settings.get("sinks", ()))
         loop.train(layout, run, steps, watch=watch or (lambda rows, progress: None), pace=pace, extra=extra)
     return run
-
-
-def execution(method: Method) -> str:
-    """What the method's team needs at run time: decentralized, center or order."""
-    import jax
-
-    return jax.eval_shape(lambda key: method.team(method.init(key)), devices.starting_key(0)).needs
 
 
 def _fits(value: Any, kind: type) -> bool:

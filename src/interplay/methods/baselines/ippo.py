@@ -28,7 +28,7 @@ class Settings:
     """environment steps to train for; the learning rate falls to zero over them"""
     batch: int = 64
     """games played side by side"""
-    length: int = 128
+    length: int = 32
     """steps gathered from each game per update"""
     share: bool = True
     """one network for all agents (True) or one each (False)"""
@@ -38,17 +38,17 @@ class Settings:
     """hidden layers"""
     memory: int = 0
     """units of the recurrent cell; 0: no memory"""
-    rate: float = 5e-4
+    rate: float = 2e-3
     """Adam's learning rate at the start"""
     max_norm: float = 0.5
     """gradients are clipped to this global norm"""
-    passes: int = 4
+    passes: int = 8
     """times each batch is learned from"""
     minibatches: int = 4
     """parts a batch is split into, each one optimizer step"""
     clip: float = 0.2
     """how far the probability ratio may leave 1 before its gradient stops"""
-    discount: float = 0.99
+    discount: float = 0.97
     """worth of a reward one step later"""
     trace: float = 0.95
     """lambda of generalized advantage estimation"""
@@ -56,7 +56,7 @@ class Settings:
     """weight of the critic's loss"""
     entropy_weight: float = 0.01
     """weight of the entropy bonus"""
-    scale_decay: float = 1.0
+    scale_decay: float = 0.99
     """memory of the running scale of values; 1: values are not scaled"""
 
 
