@@ -36,10 +36,8 @@ def baseline(name: str):
         config = yaml.safe_load(file)
     for key, value in config.items():
         if isinstance(value, str):
-            try:
+            with contextlib.suppress(ValueError):
                 config[key] = float(value)
-            except ValueError:
-                pass
     return importlib.import_module(module), config
 
 
@@ -85,7 +83,7 @@ def stepping(name: str, batch: int, length: int = 256):
 
     def run(key):
         start, key = jax.random.split(key)
-        seen, state = jax.vmap(env.reset)(jax.random.split(start, batch))
+        _, state = jax.vmap(env.reset)(jax.random.split(start, batch))
 
         def body(carry, _):
             state, key = carry
@@ -95,7 +93,7 @@ def stepping(name: str, batch: int, length: int = 256):
                 agent: jax.random.randint(keys[index], (batch,), 0, env.action_space(agent).n)
                 for index, agent in enumerate(env.agents)
             }
-            seen, state, reward, done, _ = jax.vmap(env.step)(jax.random.split(step, batch), state, actions)
+            seen, state, reward, _, _ = jax.vmap(env.step)(jax.random.split(step, batch), state, actions)
             return (state, key), sum(r.mean() for r in reward.values()) + sum(seen[a].mean() for a in env.agents)
 
         return jax.lax.scan(body, (state, key), None, length)[1].sum()

@@ -1,15 +1,20 @@
-"""Two processor devices and one compile cache for the whole suite, settled before JAX starts.
+"""Two processor devices and one compile cache for the whole suite, settled before JAX starts; annotations are checked.
 
-The package itself is not imported here: its annotations are checked at run time by an import hook that has to come first.
+The layers that work on arrays are imported through jaxtyping's hook, so that every shape and dtype that an annotation
+promises is checked whenever a test calls the function. `TimeStep` is left out, because tests give wrong ones on purpose.
 """
 
 import os
 from pathlib import Path
 
 import jax
+import jaxtyping
 
 DEVICES = 2
 CACHE = Path(os.environ.get("INTERPLAY_CACHE", Path.home() / ".cache" / "interplay" / "tests"))
+CORE = ("budget", "keys", "method", "population", "shards", "team", "trajectory")
+LAYERS = ("credit", "games", "measure", "methods", "nets", "objectives", "play", "update")
+CHECKED = [f"interplay.core.{name}" for name in CORE] + [f"interplay.{name}" for name in LAYERS]
 
 os.environ["INTERPLAY_DEVICES"] = str(DEVICES)  # for the processes that tests start
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
@@ -17,3 +22,6 @@ jax.config.update("jax_num_cpu_devices", DEVICES)
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)  # uncompiled checks run hundreds of tiny programs
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+if not os.environ.get("INTERPLAY_UNCHECKED"):  # whole numbers may stand for real ones
+    jaxtyping.install_import_hook(CHECKED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")

@@ -14,7 +14,7 @@ MOVES = {"spread": 8, "reference": 8, "speaker-listener": 8, "tag": 8, "foraging
 def picture(name: str, moves: int) -> str:
     """The game called `name` after `moves` joint actions drawn at random from what is legal."""
     game = games.make(name)
-    team, key = Uniform(game.spec), jax.random.key(3)
+    team, key = Uniform(spec=game.spec), jax.random.key(3)
     state, seen = game.reset(key)
     for index in range(min(moves, game.spec.horizon)):
         act_key, step_key = jax.random.split(jax.random.fold_in(key, index))

@@ -1,26 +1,48 @@
 """The command line. Results go to standard output, progress to standard error; see `interplay --help`.
 
-Exit codes: 0 done, 2 bad input (one line that says what to do), 1 a fault of ours, 130 stopped by Ctrl-C after saving.
-Nothing heavy is imported before a command needs it.
+Exit codes: 0 done; 2 bad input, one line that says what to do (a user's game that fails is bad input); 1 training broke
+down, or a fault of ours; 130 stopped by Ctrl-C after saving. With `--json` standard output holds one object and nothing
+else, whatever games print. Nothing heavy is imported before a command needs it.
 """
 
+import contextlib
+import functools
+import io
 import json
+import os
+import re
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
-from interplay.core.errors import DivergenceError, GameError, InputError
+from interplay.core.errors import InputError, StoppedError
 
 INTERRUPTED = 130
+Outcome = tuple[int, Any]  # exit code, and what `--json` prints (None: nothing)
+DONE: Outcome = (0, None)
 Runs = Annotated[tuple[Path, ...], tyro.conf.Positional]
 RunFolder = Annotated[Path, tyro.conf.Positional]
 app = tyro.extras.SubcommandApp()
 
 
-@app.command(name="list")
-def list_(what: Annotated[Literal["methods", "games", "all"], tyro.conf.Positional] = "all", *, json: bool = False) -> int:
+def command(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Make a function a command whose call is put off, so that only words are read while words are read."""
+
+    @functools.wraps(function)
+    def later(*arguments, **keywords):
+        return functools.partial(function, *arguments, **keywords)
+
+    app.command(name=function.__name__.rstrip("_"))(later)
+    return function
+
+
+@command
+def list_(
+    what: Annotated[Literal["methods", "games", "all"], tyro.conf.Positional] = "all", *, json: bool = False
+) -> Outcome:
     """Show the methods and games that can be named.
 
     Args:
@@ -33,13 +55,13 @@ def list_(what: Annotated[Literal["methods", "games", "all"], tyro.conf.Position
     if what != "all":
         tables = {what: tables[what]}
     if json:
-        return _print(tables)
+        return 0, tables
     for title, rows in tables.items():
         _table(title, rows)
-    return 0
+    return DONE
 
 
-@app.command
+@command
 def train(
     method: Annotated[str, tyro.conf.Positional],
     /,
@@ -54,7 +76,7 @@ def train(
     checkpoint_seconds: float = 30.0,
     devices: int | None = None,
     json: bool = False,
-) -> int:
+) -> Outcome:
     """Train METHOD on a game and write a run folder.
 
     Args:
@@ -71,43 +93,42 @@ def train(
         json: print one JSON object at the end
     """
     from interplay.run import devices as machine
-    from interplay.run import loop, progress, training
+    from interplay.run import loop, training
 
     machine.prepare(devices)
-    with progress.shown(f"{method} on {game}") as watch:
-        run = training.train(
-            method,
-            game,
-            steps=steps,
-            seeds=seeds,
-            seed=seed,
-            out=out,
-            watch=watch,
-            pace=loop.Pace(save=checkpoint_seconds),
-            sinks=sink,
-            **_settings(set),
-        )
-    return _finish(run, json)
+    work = functools.partial(
+        training.train,
+        method,
+        game,
+        steps=steps,
+        seeds=seeds,
+        seed=seed,
+        out=out,
+        pace=loop.Pace(save=checkpoint_seconds),
+        sinks=sink,
+        **_settings(set),
+    )
+    return _trained(work, f"{method} on {game}", json)
 
 
-@app.command
-def resume(run: RunFolder, /, *, checkpoint_seconds: float = 30.0, json: bool = False) -> int:
-    """Continue an interrupted run from its newest good checkpoint, to the same numbers an unbroken run would have given.
+@command
+def resume(run: RunFolder, /, *, checkpoint_seconds: float = 30.0, json: bool = False) -> Outcome:
+    """Continue an interrupted run from its newest good checkpoint, to the numbers an unbroken run would have given.
 
     Args:
         run: a run folder
         checkpoint_seconds: seconds between checkpoints
         json: print one JSON object at the end
     """
-    from interplay.run import loop, progress, training
+    from interplay.run import folder, loop, state, training
 
-    with progress.shown(f"resume {run}") as watch:
-        resumed = training.resume(run, watch=watch, pace=loop.Pace(save=checkpoint_seconds))
-    return _finish(resumed, json)
+    _say(state.find_good(folder.open_run(run).checkpoints)[1])
+    work = functools.partial(training.resume, run, pace=loop.Pace(save=checkpoint_seconds))
+    return _trained(work, f"resume {run}", json)
 
 
-@app.command
-def evaluate(run: RunFolder, /, *, episodes: int = 128, sampled: bool = False, json: bool = False) -> int:
+@command
+def evaluate(run: RunFolder, /, *, episodes: int = 128, sampled: bool = False, json: bool = False) -> Outcome:
     """Play fresh episodes with a run's newest checkpoint.
 
     Args:
@@ -119,18 +140,21 @@ def evaluate(run: RunFolder, /, *, episodes: int = 128, sampled: bool = False, j
     from interplay.run import saved
 
     loaded = saved.load(run)
+    _say(loaded.notes)
     result = loaded.evaluate(episodes, greedy=not sampled)
     saved.write_evaluation(loaded, result)
     if json:
-        return _print(result)
+        return 0, result
     score = result["return"]
     print(f"return {_interval(score)} over {result['over']}, {episodes} episodes a seed, {result['mode']} actions")
     print(f"the team runs {_needs(result['execution'])}")
-    return 0
+    return DONE
 
 
-@app.command
-def replay(run: RunFolder, /, *, seed: int | None = None, sampled: bool = False, number: int = 0, json: bool = False) -> int:
+@command
+def replay(
+    run: RunFolder, /, *, seed: int | None = None, sampled: bool = False, number: int = 0, json: bool = False
+) -> Outcome:
     """Play one episode, keep its pictures in the run folder and put them into the report.
 
     Args:
@@ -144,17 +168,18 @@ def replay(run: RunFolder, /, *, seed: int | None = None, sampled: bool = False,
     from interplay.run import saved
 
     loaded = saved.load(run)
+    _say(loaded.notes)
     recorded = loaded.replay(seed, greedy=not sampled, number=number)
     path = saved.write_replay(loaded, recorded)
     shown = page.run_page(run)
     if json:
-        return _print({"replay": path, "frames": len(recorded["frames"]), "return": recorded["return"], "report": shown})
+        return 0, {"replay": path, "frames": len(recorded["frames"]), "return": recorded["return"], "report": shown}
     print(f"{len(recorded['frames'])} frames, return {recorded['return']:.2f}: open {shown}")
-    return 0
+    return DONE
 
 
-@app.command
-def compare(runs: Runs, /, *, out: Path = Path("comparison.html"), json: bool = False) -> int:
+@command
+def compare(runs: Runs, /, *, out: Path = Path("comparison.html"), json: bool = False) -> Outcome:
     """Compare runs on one page: curves with intervals, a table, performance profiles, probability of improvement.
 
     Args:
@@ -167,15 +192,17 @@ def compare(runs: Runs, /, *, out: Path = Path("comparison.html"), json: bool = 
     path = page.comparison_page(runs, out)
     rows = summary.summary(runs)
     if json:
-        return _print({"report": path, "runs": rows})
+        return 0, {"report": path, "runs": rows}
     for row in rows:
-        print(f"{row['run']}  {row['method']} on {row['game']}  return {_interval(row['return'])}  ({row['seeds']} seeds)")
+        print(
+            f"{row['run']}  {row['method']} on {row['game']}  return {_interval(row['return'])}  ({row['seeds']} seeds)"
+        )
     print(f"open {path}")
-    return 0
+    return DONE
 
 
-@app.command
-def report(runs: Runs, /, *, out: Path | None = None, json: bool = False) -> int:
+@command
+def report(runs: Runs, /, *, out: Path | None = None, json: bool = False) -> Outcome:
     """Write a run's report page, or one page for several runs.
 
     Args:
@@ -190,13 +217,13 @@ def report(runs: Runs, /, *, out: Path | None = None, json: bool = False) -> int
     else:
         path = page.comparison_page(runs, out or Path("comparison.html"))
     if json:
-        return _print({"report": path})
+        return 0, {"report": path}
     print(path)
-    return 0
+    return DONE
 
 
-@app.command
-def doctor(*, json: bool = False) -> int:
+@command
+def doctor(*, json: bool = False) -> Outcome:
     """Say what works on this machine: devices, adapters, extras, and what to install for the rest.
 
     Args:
@@ -206,28 +233,76 @@ def doctor(*, json: bool = False) -> int:
 
     found = health.examine()
     if json:
-        return _print(found)
+        return 0, found
     health.show(found)
-    return 0
+    return DONE
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and leave with its exit code."""
     words = _joined(list(sys.argv[1:] if arguments is None else arguments))
     try:
-        code = app.cli(args=words or ["--help"], prog="interplay", config=(tyro.conf.FlagCreatePairsOff,))
-    except (InputError, GameError, DivergenceError) as wrong:
-        print(f"interplay: {wrong}", file=sys.stderr)
-        code = 1 if isinstance(wrong, DivergenceError) else 2
+        code = _run(words)
     except KeyboardInterrupt:
-        print("interplay: stopped", file=sys.stderr)
-        code = INTERRUPTED
-    except BrokenPipeError:
+        code = _complain("stopped", INTERRUPTED)
+    except BrokenPipeError:  # whoever read our output has gone, and what is left in the buffer has no reader either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except Exception as wrong:
+        from interplay.run import faults
+
+        code = _complain(*faults.explained(wrong))
     raise SystemExit(code)
 
 
-def _finish(run: Any, as_json: bool) -> int:
+def _run(words: list[str]) -> int:
+    call = _parsed(words)
+    with contextlib.redirect_stdout(sys.stderr) if call.keywords["json"] else contextlib.nullcontext():
+        code, answer = call()
+    if answer is not None:
+        from interplay.run.folder import plain
+
+        print(json.dumps(plain(answer), allow_nan=False))
+    sys.stdout.flush()
+    return code
+
+
+def _parsed(words: list[str]) -> functools.partial[Outcome]:
+    """The command that the words ask for; a mistake in them is one line and exit code 2."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return app.cli(args=words or ["--help"], prog="interplay", config=(tyro.conf.FlagCreatePairsOff,))
+    except SystemExit as leaving:
+        if leaving.code:
+            box = said.getvalue().partition("╮")[2]
+            text = re.split(r"For full helptext|Argument helptext|Got errors", re.sub(r"[╭╮╰╯│─\s]+", " ", box))[0]
+            asked = f"{words[0]} " if words[0] in ("train", "resume", "replay", "compare", "report", "doctor") else ""
+            _complain(f"{text.strip(' .:')}: see `interplay {asked}--help`")
+        raise
+
+
+def _complain(text: str, code: int = 2) -> int:
+    print(f"interplay: {text}", file=sys.stderr)
+    return code
+
+
+def _trained(work: Callable[..., Any], title: str, as_json: bool) -> Outcome:
+    """Train while a person can watch; a run that breaks down gets its report, too."""
+    from interplay.report import page
+    from interplay.run import progress
+
+    try:
+        with progress.shown(title) as watch:
+            run = work(watch=watch)
+    except StoppedError as wrong:
+        if wrong.run is not None:
+            page.run_page(wrong.run)
+        raise
+    return _finish(run, as_json)
+
+
+def _finish(run: Any, as_json: bool) -> Outcome:
     from interplay.report import page, summary
 
     status = run.status()
@@ -247,12 +322,12 @@ def _finish(run: Any, as_json: bool) -> int:
     }
     interrupted = status["state"] == "interrupted"
     if interrupted:
-        print(f"stopped at step {status['step']:,} and saved; continue with: interplay resume {run.path}", file=sys.stderr)
-    if as_json:
-        _print(result)
-    elif not interrupted:
+        print(
+            f"stopped at step {status['step']:,} and saved; continue with: interplay resume {run.path}", file=sys.stderr
+        )
+    if not as_json and not interrupted:
         print(f"return {_interval(result['return'])}, {status['steps_per_second']:,.0f} steps/s: open {path}")
-    return INTERRUPTED if interrupted else 0
+    return INTERRUPTED if interrupted else 0, result if as_json else None
 
 
 def _settings(pairs: tuple[str, ...]) -> dict[str, Any]:
@@ -285,9 +360,9 @@ def _joined(words: list[str]) -> list[str]:
     return words
 
 
-def _print(value: Any) -> int:
-    print(json.dumps(value, default=str))
-    return 0
+def _say(notes: Iterable[str]) -> None:
+    for note in notes:
+        _complain(note)
 
 
 def _table(title: str, rows: dict[str, str]) -> None:

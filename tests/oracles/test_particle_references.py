@@ -278,6 +278,6 @@ def test_same_spot_is_not_a_number_elsewhere():
     world = replace(world, position=jnp.zeros((3, 2)))
     set_mpe2(theirs, world)
     with np.errstate(invalid="ignore"):
-        seen, *_ = theirs.env.step({agent: 0 for agent in theirs.env.agents})
+        seen, *_ = theirs.env.step(dict.fromkeys(theirs.env.agents, 0))
     assert np.isnan(seen["agent_0"]).any()
     assert np.all(np.isfinite(game.step(world, jnp.zeros(3, jnp.int32), jax.random.key(0))[1].observation))

@@ -1,11 +1,11 @@
 """What every game must do, whatever it is about.
 
-The arrays have to be those that the spec promises, the same key has to give the same episode compiled or not and alone or
-in a batch, episodes have to end, and whoever is not to move must have no say. Pure games are played by one compiled
+The arrays have to be those that the spec promises, the same key has to give the same episode compiled or not and alone
+or in a batch, episodes have to end, and whoever is not to move must have no say. Pure games are played by one compiled
 program, games in Python step by step; both are judged by the same record.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -30,20 +30,21 @@ from interplay.check.words import differing, guarded, listed, not_arrays, reform
 from interplay.core.game import AnyGame, Game, HostGame, TimeStep
 
 EAGER = 3  # steps that are also played without compiling
-TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}  # compiled and uncompiled arithmetic round differently
+TOLERANCE: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-5}  # compiled and uncompiled arithmetic round differently
 
 
 def check_game(game: AnyGame, seeds: int = 3) -> list[str]:
     """What is wrong with `game`, in sentences; an empty list where it does all that a game must do.
 
-    Plays `seeds` episodes at random. Checks shapes, dtypes and padding against the spec, that the same key gives the same
-    numbers (compiled or not, alone or in a batch), legal actions, finite numbers, an end within the horizon for one reason,
-    that whoever is inactive changes nothing, and that pictures are SVG.
+    Plays `seeds` episodes at random. Checks shapes, dtypes and padding against the spec, that the same key gives the
+    same numbers (compiled or not, alone or in a batch), legal actions, finite numbers, an end within the horizon for
+    one reason, that whoever is inactive changes nothing, and that pictures are SVG.
 
         >>> from interplay import games
         >>> check_game(games.make("climbing"))
         []
     """
+    stages: tuple[Callable[[Any, int], Iterator[str]], ...]
     if isinstance(game, HostGame):
         stages = (sound_spec, host.answers, host.episodes, host.picture)
     elif isinstance(game, Game):
@@ -76,8 +77,8 @@ def _answers(game: Game, seeds: int) -> Iterator[str]:
             yield f"{name}: the state holds {listed(leaves)}, which are no arrays: use jnp.asarray, or static fields"
         elif changed := differing(first, second):
             yield (
-                f"{name} answers the same key in two ways ({listed(changed)} differ): draw all random numbers from the key "
-                "and remember nothing between calls"
+                f"{name} answers the same key in two ways ({listed(changed)} differ): draw all random numbers from the "
+                "key and remember nothing between calls"
             )
 
     def step():
@@ -109,7 +110,7 @@ def _traces(game: Game, seeds: int) -> Iterator[str]:
         action = jax.eval_shape(lambda seen, key: legal_action(game.spec, seen, key), seen, key)
         after = jax.eval_shape(game.step, state, action, key)
         if changed := reformed((state, seen), after):
-            yield f"step changes {listed(changed)}: states and time steps keep their shapes and dtypes all through an episode"
+            yield f"step changes {listed(changed)}: states and time steps keep shapes and dtypes all through an episode"
 
     yield from list(guarded("compiling reset", reset)) or guarded("compiling step", step)
 
@@ -167,8 +168,8 @@ def _alike(game: Game, key: PRNGKeyArray, length: int, record: tuple[TimeStep, T
 def _same(batched: TimeStep, alone: TimeStep, where: str) -> Iterator[str]:
     if changed := differing(batched, alone, **TOLERANCE):
         yield (
-            f"{where} gives other numbers compiled in a batch than alone and uncompiled ({listed(changed)} differ): it must "
-            "be a pure function of its arguments; no numpy randomness, no counters of its own, no sums over a batch"
+            f"{where} gives other numbers compiled in a batch than alone and uncompiled ({listed(changed)} differ): "
+            "make it a pure function of its arguments: no numpy randomness, no counters of its own, no batch sums"
         )
 
 

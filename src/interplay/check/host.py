@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -38,7 +39,7 @@ def episodes(game: HostGame, seeds: int) -> Iterator[str]:
                 _idle(game.spec, seen, action, t) for t, (seen, action) in enumerate(zip(first, short, strict=False))
             ]
             if changed := differing(first, played(game, seed, len(short), short)[0]):
-                yield f"the same seed and actions give another episode ({listed(changed)} differ): seed all chance in reset"
+                yield f"the same seed and actions give another episode ({listed(changed)} differ): seed all in reset"
             elif differing(first, played(game, seed, len(short), idle)[0]):
                 yield NO_SAY
 
@@ -53,7 +54,7 @@ def picture(game: HostGame, seeds: int) -> Iterator[str]:
 
 
 def played(game: HostGame, seed: int, length: int, actions: Sequence[np.ndarray] = ()):
-    """What is seen, from the opening to the end of the episode or `length`, and what was done: legal where none is given."""
+    """What is seen, from the opening to the end of the episode or `length`, and what was done (legal by default)."""
     steps, done, draw = [_copied(game.reset(seed))], [], np.random.default_rng(seed)
     while len(done) < length and not (done and (steps[-1].terminated or steps[-1].truncated)):
         done.append(actions[len(done)] if actions else _legal(game.spec, steps[-1], draw))
@@ -69,7 +70,10 @@ def _record(steps: list[TimeStep]) -> tuple[TimeStep, TimeStep]:
 
 def _copied(seen: TimeStep) -> TimeStep:
     """A copy: games may write into the arrays that they handed out."""
-    return TimeStep(**{field.name: plain(getattr(seen, field.name)).copy() for field in dataclasses.fields(TimeStep)})
+    copies: dict[str, Any] = {
+        field.name: plain(getattr(seen, field.name)).copy() for field in dataclasses.fields(TimeStep)
+    }
+    return TimeStep(**copies)
 
 
 def _legal(spec: Spec, seen: TimeStep, draw: np.random.Generator) -> np.ndarray:

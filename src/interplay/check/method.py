@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from interplay.check.words import called, differing, guarded, listed, not_arrays, reformed, refuse
 from interplay.core.game import AnyGame
@@ -26,10 +27,10 @@ UPDATES = 2
 def check_method(method: Method, seed: int = 0) -> list[str]:
     """What is wrong with `method`, in sentences; an empty list where it does all that a method must do.
 
-    Runs a handful of updates, so give it tiny settings. Checks that the state keeps structure, shapes and dtypes, that the
-    same key gives the same bits, that saving and restoring continues bit for bit, that metrics are finite scalars, that
-    `cost.steps` is what the game was stepped, and, where `batched` is given and there are two devices, that one run can be
-    laid over them with every device holding the same team.
+    Runs a handful of updates, so give it tiny settings. Checks that the state keeps structure, shapes and dtypes, that
+    the same key gives the same bits, that saving and restoring continues bit for bit, that metrics are finite scalars,
+    that `cost.steps` is how often the game was stepped, and, where `batched` is given and there are two devices, that
+    one run can be laid over them with every device holding the same team.
 
         >>> check_method(ippo.build(ippo.Settings(batch=4, length=8, width=8, minibatches=1)))  # doctest: +SKIP
         []
@@ -64,7 +65,7 @@ def _form(method: Method, first: Any, step: Any) -> Iterator[str]:
         return
     after, metrics = step(first, devices.update_key(0, 0))
     if changed := reformed(first, after):
-        yield f"step changes {listed(changed)}: the state keeps structure, shapes and dtypes, so that a loop can carry it"
+        yield f"step changes {listed(changed)}: a loop can only carry a state that keeps its form"
     if not isinstance(method.team(first), Team):
         yield f"team(state) is {type(method.team(first)).__name__}: return an interplay.core.team.Team"
     if not isinstance(metrics, dict) or not metrics:
@@ -96,7 +97,7 @@ def _repeats(method: Method, init: Any, step: Any, first: Any, seed: int) -> Ite
     if changed := differing(here, restored):
         yield f"a checkpoint changes {listed(changed)}: keep only arrays in the state"
     elif changed := differing(after, step(restored, key)):
-        yield f"after a checkpoint the next step differs ({listed(changed)}): keep everything it depends on in the state"
+        yield f"after a checkpoint the next step differs ({listed(changed)}): put all it depends on in the state"
 
 
 def _cost(method: Method, first: Any) -> Iterator[str]:
@@ -109,20 +110,21 @@ def _cost(method: Method, first: Any) -> Iterator[str]:
             method.step(first, key)
         jax.effects_barrier()
     if counted and counted[0] != method.cost.steps:
-        yield f"cost.steps is {method.cost.steps}, but one step of the method takes {counted[0]} steps of the game: say so"
+        yield f"cost.steps is {method.cost.steps}, but one step of the method takes {counted[0]} of the game: say so"
 
 
 @contextlib.contextmanager
 def _counted(game: AnyGame) -> Iterator[list[int]]:
     """A list that gets one number, the steps taken while it is open; none where no step was seen."""
-    kind, counted = type(game), []
+    kind: Any = type(game)
+    counted: list[int] = []
     original = kind.step
 
     def note():
         counted[:] = [sum(counted) + 1]
 
     def step(self, *arguments):
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arguments)):
             # the callback has to depend on what is mapped, or it is called once for a whole batch
             jax.debug.callback(lambda *_: note(), jax.tree.leaves(arguments[-1])[0])
         else:
@@ -147,7 +149,7 @@ def _laid_over(method: Method, seed: int) -> Iterator[str]:
     pairs = zip(jax.tree_util.tree_leaves_with_path(shapes), jax.tree.leaves(marks), strict=True)
     sizes = {called(path): leaf.shape[:1] for (path, leaf), mark in pairs if mark}
     if len(set(sizes.values())) > 1:
-        yield f"leaves marked by batched have leading axes {sorted(set(sizes.values()))}: mark those that carry the games"
+        yield f"leaves marked by batched have leading axes {sorted(set(sizes.values()))}: mark what carries the games"
         return
     if jax.device_count() < 2 or not method.compiled or any(not size or size[0] % 2 for size in sizes.values()):
         return
@@ -163,6 +165,6 @@ def _laid_over(method: Method, seed: int) -> Iterator[str]:
     ]
     if apart:
         yield (
-            f"the devices disagree about {listed(apart)} after one update: average what is learned with core.shards, and draw "
-            "what all must share from the key itself, not from shards.own(key)"
+            f"the devices disagree about {listed(apart)} after one update: average what is learned with core.shards, "
+            "and draw what all must share from the key itself, not from shards.own(key)"
         )

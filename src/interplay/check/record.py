@@ -15,8 +15,8 @@ from interplay.play.bench import shapes
 LONGEST = 2000  # steps after which we stop waiting for the end of a very long game
 OUTCOME = ("reward", "terminated", "truncated")
 NO_SAY = (
-    "actions of agents that are not active (or of dimensions that an agent does not have) change what comes: ignore them "
-    "with jnp.where(active, action, …)"
+    "actions of agents that are not active (or of dimensions that an agent does not have) change what comes: ignore "
+    "them with jnp.where(active, action, …)"
 )
 
 
@@ -58,7 +58,7 @@ def sound_spec(game: AnyGame, seeds: int) -> Iterator[str]:
     widths = (("observation_sizes", spec.observation), ("action_sizes", spec.action.width))
     for name, width in widths:
         if max(getattr(spec, name), default=0) > width:
-            yield f"spec.{name} reaches {max(getattr(spec, name))}, room is for {width}: give the width of the widest agent"
+            yield f"spec.{name} reaches {max(getattr(spec, name))}, room is for {width}: give the widest agent's width"
 
 
 def fields(spec: Spec, seen: Any, where: str, exact: bool = True) -> Iterator[str]:
@@ -72,7 +72,8 @@ def fields(spec: Spec, seen: Any, where: str, exact: bool = True) -> Iterator[st
             hint = "build it with outcome(reward, terminated, truncated)" if name in OUTCOME else "use jnp.asarray"
             yield f"{where}: {name} is a Python {type(value).__name__}, not an array: {hint}"
         elif value.shape != shape:
-            yield f"{where}: {name} has shape {value.shape}, the spec says {shape}: {_shape_hint(name, value.shape, shape)}"
+            hint = _shape_hint(name, value.shape, shape)
+            yield f"{where}: {name} has shape {value.shape}, the spec says {shape}: {hint}"
         elif value.dtype != kind and (exact or np.dtype(value.dtype).kind != np.dtype(kind).kind):
             yield f"{where}: {name} is {value.dtype}, expected {np.dtype(kind).name}: convert it with astype"
 
@@ -124,7 +125,7 @@ def judged(spec: Spec, opening: TimeStep, rows: TimeStep) -> Iterator[str]:
         if bad.any():
             yield f"{name} is not finite ({place(bad)}): look for a division by zero or the root of a negative number"
     if np.any(both := every.terminated & every.truncated & valid):
-        yield f"terminated and truncated at once ({place(both)}): truncated means that time ran out and nothing else ended"
+        yield f"terminated and truncated at once ({place(both)}): truncated means that nothing ended but the time"
     seen = valid & ~done
     yield from _moves(spec, every, seen, place)
     if spec.horizon <= rows.terminated.shape[1] and not done.any(1).all():
@@ -144,7 +145,8 @@ def _moves(spec: Spec, every: TimeStep, seen: np.ndarray, place: Any) -> Iterato
     for name, sizes in pads:
         outside = np.arange(getattr(every, name).shape[-1]) >= np.array(sizes)[:, None]
         if np.any(filled := seen[..., None, None] & (getattr(every, name) != 0) & outside):
-            yield f"{name} is not zero beyond spec.{name.replace('legal', 'action')}_sizes ({place(filled)}): pad with zeros"
+            sizes_name = f"spec.{name.replace('legal', 'action')}_sizes"
+            yield f"{name} is not zero beyond {sizes_name} ({place(filled)}): pad with zeros"
     if np.any(shown := seen[..., None] & ~every.active & (every.observation != 0).any(-1)):
         yield f"an inactive agent has an observation that is not zero ({place(shown)}): multiply it by active"
 

@@ -1,12 +1,11 @@
 """What every team must do to be played and, if it can be trained, to be trained by gradients.
 
-Illegal actions never have probability, the same key gives the same decision, memory keeps its form, and a stored decision
-that is judged again by the same parameters has the very probability it was taken with.
+Illegal actions never have probability, the same key gives the same decision, memory keeps its form, and a stored
+decision that is judged again by the same parameters has the very probability it was taken with.
 """
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -17,7 +16,7 @@ from interplay.check import host
 from interplay.check.game import TOLERANCE
 from interplay.check.record import legal_action
 from interplay.check.words import differing, guarded, listed, not_arrays, reformed, refuse
-from interplay.core.game import AnyGame, Discrete, Game, HostGame, TimeStep
+from interplay.core.game import AnyGame, Discrete, HostGame, TimeStep
 from interplay.core.team import CENTER, DECENTRALIZED, ORDER, Team
 from interplay.nets import views
 from interplay.nets.seated import Seated
@@ -33,10 +32,10 @@ Widen = Callable[[Team], Team | None]
 def check_team(team: Team, game: AnyGame, widen: Widen | None = None) -> list[str]:
     """What is wrong with `team` on `game`, in sentences; an empty list where it does all that a team must do.
 
-    `widen` makes the same team with one more agent at the end, or None where that cannot be; teams that are `Seated` need
-    none. Checks shapes, memory, legality over many samples, that act and evaluate agree (probability ratio 1 to 1e-6), that
-    gradients are finite, that keys decide everything, that greedy is deterministic, and that an added inactive agent changes
-    nothing for the others.
+    `widen` makes the same team with one more agent at the end, or None where that cannot be; teams that are `Seated`
+    need none. Checks shapes, memory, legality over many samples, that act and evaluate agree (probability ratio 1 to
+    1e-6), that gradients are finite, that keys decide everything, that greedy is deterministic, and that an added
+    inactive agent changes nothing for the others.
 
         >>> check_team(team, games.make("climbing"))  # doctest: +SKIP
         []
@@ -100,10 +99,11 @@ def _form(team: Team, game: AnyGame, seen: TimeStep) -> Iterator[str]:
     for name, shape, kind in rows:
         leaf = getattr(decision, name)
         if leaf.shape != shape or not jnp.issubdtype(leaf.dtype, kind):
-            wanted = f"{kind.__name__}{list(shape)}"
-            yield f"act: {name} is {leaf.dtype}{list(leaf.shape)}, {type(game).__name__} wants {wanted}: one row per agent"
+            got, wanted = f"{leaf.dtype}{list(leaf.shape)}", f"{kind.__name__}{list(shape)}"
+            yield f"act: {name} is {got}, {type(game).__name__} wants {wanted}: one row per agent"
 
 
+@eqx.filter_jit
 def _samples(team: Team, seen: TimeStep):
     """Memories before each step, and many decisions at each: axes "time sample"."""
 
@@ -114,7 +114,7 @@ def _samples(team: Team, seen: TimeStep):
         return jax.tree.map(lambda leaf: leaf[0], after), (memory, decision)
 
     keys = jax.random.split(jax.random.key(1), seen.terminated.shape[0])
-    return jax.jit(lambda: jax.lax.scan(step, team.begin(), (seen, keys))[1])()
+    return jax.lax.scan(step, team.begin(), (seen, keys))[1]
 
 
 def _choices(team: Team, game: AnyGame, seen: TimeStep) -> Iterator[str]:
@@ -134,7 +134,7 @@ def _choices(team: Team, game: AnyGame, seen: TimeStep) -> Iterator[str]:
         np.broadcast_to(legal[:, None], (*action.shape, legal.shape[-1])), action[..., None], -1
     )[..., 0]
     if np.any(~allowed & active[:, None]):
-        yield "an illegal action was chosen: give illegal actions probability zero (nets.distributions.Categorical does)"
+        yield "an illegal action was chosen: give those probability zero (nets.distributions.Categorical does)"
     elif not decision.extra:  # otherwise log_prob depends on what else was drawn
         yield from _frequencies(action, log_prob, active)
 
@@ -157,28 +157,34 @@ def _judgments(team: Team, game: AnyGame, seen: TimeStep) -> Iterator[str]:
         return
     memory, decision = _samples(team, seen)
     few = jax.tree.map(lambda leaf: leaf[:, :16], decision)
-    judge = jax.vmap(
-        jax.vmap(lambda m, s, d, team: team.evaluate(m, s, d), in_axes=(None, None, 0, None)), in_axes=(0, 0, 0, None)
-    )
-    after, again = eqx.filter_jit(lambda team: judge(memory, seen, few, team))(team)
     acted = np.asarray(seen.active)[:, None] & np.ones(few.log_prob.shape, bool)
+    slope, (after, again) = _judged(team, memory, seen, few, acted)
     if changed := reformed(memory, jax.tree.map(lambda leaf: leaf[:, 0], after)):
-        yield f"evaluate changes the form of the memory ({listed(changed)}): return what begin returns, with other numbers"
+        yield f"evaluate changes the form of the memory ({listed(changed)}): return what begin returns"
     gap = np.abs(np.asarray(again.log_prob - few.log_prob))
     if np.any(acted & ~(gap <= EXACT * np.maximum(1, np.abs(few.log_prob)))):
         yield (
-            f"a stored decision judged again has another log_prob (by up to {gap[acted].max():.2g}), so the first update would "
-            "start from a probability ratio other than 1: keep everything random that shaped it in decision.extra"
+            f"a stored decision judged again has another log_prob (by up to {gap[acted].max():.2g}), so the first "
+            "update would not start from a probability ratio of 1: keep everything random that shaped it in decision.extra"
         )
     if not np.allclose(again.value, few.value, **TOLERANCE):
         yield "evaluate gives another value than act for the same step: both must use the same critic and scale"
     if not np.all(np.isfinite(again.entropy) | ~acted):
         yield "entropy is not finite: leave actions of probability zero out of the sum"
-    loss = lambda seen: (jnp.where(acted, seen.log_prob + seen.entropy, 0) + seen.value).sum()
-    slope = eqx.filter_jit(eqx.filter_grad(lambda team: loss(judge(memory, seen, few, team)[1])))(team)
-    broken = [leaf for leaf in jax.tree.leaves(slope) if not np.all(np.isfinite(leaf))]
-    if broken:
+    if not all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(slope)):
         yield "the gradient of log_prob, entropy and value is not finite: mask before a logarithm or root, not after"
+
+
+@eqx.filter_jit
+def _judged(team: Team, memory, seen: TimeStep, decision, acted):
+    """The gradient of all that `evaluate` says, and what it says: memory after, evaluation."""
+    each = lambda team: jax.vmap(lambda m, s, d: jax.vmap(lambda d: team.evaluate(m, s, d))(d))(memory, seen, decision)
+
+    def loss(team):
+        after, again = each(team)
+        return (jnp.where(acted, again.log_prob + again.entropy, 0) + again.value).sum(), (after, again)
+
+    return eqx.filter_grad(loss, has_aux=True)(team)
 
 
 def _sequences(team: Team, game: AnyGame, seen: TimeStep) -> Iterator[str]:
@@ -194,8 +200,8 @@ def _sequences(team: Team, game: AnyGame, seen: TimeStep) -> Iterator[str]:
     ]
     if changed := differing(*both, **TOLERANCE):
         yield (
-            f"evaluate_sequence differs from evaluate step by step ({listed(changed)}): start memory afresh at the rows that "
-            "are `started`, before judging them"
+            f"evaluate_sequence differs from evaluate step by step ({listed(changed)}): start memory afresh at "
+            "the rows that are `started`, before judging them"
         )
 
 
@@ -235,4 +241,4 @@ def _padding(team: Team, wide: Team | None, seen: TimeStep) -> Iterator[str]:
     narrow, broad = _samples(team, seen)[1], _samples(wide, padded)[1]
     for name in ("action", "log_prob", "value"):
         if differing(getattr(narrow, name), getattr(broad, name)[:, :, :agents], **TOLERANCE):
-            yield f"an added inactive agent changes the others' {name}: keep inactive agents out of sums and random draws"
+            yield f"an added inactive agent changes the others' {name}: keep inactive agents out of sums and draws"

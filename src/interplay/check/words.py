@@ -12,9 +12,9 @@ from interplay.core.errors import InputError
 
 HINTS = (  # what an exception says -> what to do
     (r"TracerBoolConversion|ConcretizationType|TracerIntegerConversion|TracerArrayConversion|NonConcreteBoolean",
-     "Python looked at a number that is not known while compiling: use jnp.where or jax.lax.cond instead of `if`, and jnp "
-     "instead of numpy"),
-    (r"FrozenInstanceError|cannot assign to field", "games and teams are frozen: keep what changes in the state you return"),
+     "Python looked at a number that is not known while compiling: use jnp.where or jax.lax.cond instead of `if`, and "
+     "jnp instead of numpy"),
+    (r"FrozenInstanceError|cannot assign to field", "games and teams are frozen: return what changes in the state"),
     (r"missing .*'active'", "say whose move it is: active=jnp.ones(agents, bool) where all move at once"),
     (r"missing .*'(reward|terminated|truncated)'", "add **opening(spec) in reset and **outcome(reward, terminated, "
      "truncated) in step, both from interplay.core.game"),

@@ -12,9 +12,9 @@ class Budget(NamedTuple):
     calls: int = 0
     seconds: float = 0.0
 
-    def times(self, count: float) -> "Budget":
+    def times(self, count: int) -> "Budget":
         """This budget spent `count` times."""
-        return Budget(*(amount * count for amount in self))
+        return Budget._make(amount * count for amount in self)
 
     def plus(self, other: "Budget") -> "Budget":
-        return Budget(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return Budget._make(mine + theirs for mine, theirs in zip(self, other, strict=True))

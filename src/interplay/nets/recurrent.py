@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from interplay.core.team import restart
-from interplay.nets.dense import MLP, Activation, Dense, linear
+from interplay.nets.dense import MLP, Activation, Dense
 
 
 class GRU(eqx.Module):
@@ -40,7 +40,7 @@ class GRU(eqx.Module):
 
     def advance(self, memory: Float[Array, "hidden"], projected: Float[Array, "gates"]) -> Float[Array, "hidden"]:
         """One step from an input that has already been through `inputs`."""
-        recurrent = linear(memory, self.hidden)
+        recurrent = memory @ self.hidden  # a scan keeps mapped axes first, where `linear` would turn them over each step
         size = self.size
         gates = jax.nn.sigmoid(projected[..., : 2 * size] + recurrent[..., : 2 * size])
         reset, keep = gates[..., :size], gates[..., size:]

@@ -176,4 +176,13 @@ def seated(
     actors = populate(lambda key: Actor(inputs, spec, key, **shape), max(seats) + 1, first)
     seen = views.width(view, spec)
     critics = populate(lambda key: Network(seen, 1, key, **shape), max(critic_seats) + 1, second)
-    return Seated(actors, critics, ValueScale(decay), spec, tuple(seats), tuple(critic_seats), view, tuple(slots))
+    return Seated(
+        actors=actors,
+        critics=critics,
+        scale=ValueScale(decay),
+        spec=spec,
+        seats=tuple(seats),
+        critic_seats=tuple(critic_seats),
+        view=view,
+        slots=tuple(slots),
+    )

@@ -4,10 +4,14 @@ from interplay.core.game import AnyGame, Game
 from interplay.play import scan
 
 
-def steps(game: AnyGame, batch: int, length: int):
-    """`scan.steps` for a `Game`, `host.steps` for a `HostGame`: the same records either way."""
+def steps(game: AnyGame, batch: int, length: int, *, workers: int = 0, timeout: float = 60.0):
+    """`scan.steps` for a `Game`, `host.steps` for a `HostGame`: the same records either way.
+
+    `workers` processes play games in Python (0: this process does, and cannot notice one that hangs), each step within
+    `timeout` seconds; pure games have no use for either.
+    """
     if isinstance(game, Game):
         return scan.steps(game, batch, length)
     from interplay.play import host
 
-    return host.steps(game.again, batch, length)
+    return host.steps(game.again, batch, length, workers, timeout)

@@ -41,7 +41,7 @@ class Books(NamedTuple):
         return self.origin.copy(), self.episode.copy(), self.length.copy(), self.log.copy()
 
 
-def word(*numbers: int) -> int:
+def word(*numbers: int | np.integer) -> int:
     """A seed that follows from the given numbers: 31 bits, as some games want no more."""
     return int(np.random.SeedSequence([int(number) for number in numbers]).generate_state(1)[0] >> 1)
 

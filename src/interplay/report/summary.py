@@ -7,7 +7,7 @@ from typing import Any
 from interplay.report import curves
 from interplay.report.record import read
 
-UNKNOWN = {"mean": None, "low": None, "high": None}
+UNKNOWN: dict[str, float | None] = {"mean": None, "low": None, "high": None}
 
 
 def final_return(path: Path | str) -> dict[str, float | None]:

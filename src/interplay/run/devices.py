@@ -1,8 +1,9 @@
 """Where the work runs: how many host devices there are, and how a run is laid over them.
 
-Three layouts of one and the same method. `Seeds`: several seeds, each device trains its share of them one after the other.
-`Split`: one seed whose batch of games is laid over all devices, gradients averaged at every step. `Host`: games in Python,
-one seed after the other. All advance a state whose leaves have the seed on their leading axis, so checkpoints are the same.
+Three layouts of one and the same method. `Seeds`: several seeds, each device trains its share one after the other.
+`Split`: one seed whose batch of games is laid over all devices, gradients averaged at every step. `Host`: games in
+Python, one seed after the other. All advance a state whose leaves have the seed on their leading axis, so checkpoints
+are the same.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax._src import xla_bridge
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from interplay.core import shards
@@ -32,16 +34,18 @@ def prepare(devices: int | None = None) -> int:
     Does nothing where JAX already runs. `devices` defaults to INTERPLAY_DEVICES or the number of usable cores, and
     compiled programs go to INTERPLAY_CACHE or ~/.cache/interplay.
     """
-    if not jax._src.xla_bridge.backends_are_initialized():
+    if not xla_bridge.backends_are_initialized():
         wanted = devices or int(os.environ.get("INTERPLAY_DEVICES", len(os.sched_getaffinity(0))))
         if wanted < 1:
             raise InputError(f"cannot run on {wanted} devices: give 1 or more")
         jax.config.update("jax_num_cpu_devices", wanted)
         if wanted > 1 and "xla_cpu_multi_thread_eigen" not in os.environ.get("XLA_FLAGS", ""):
-            flags = os.environ.get("XLA_FLAGS", "")  # one thread a device: threads shared by devices get in each other's way
+            # One thread a device: threads shared by devices get in each other's way.
+            flags = os.environ.get("XLA_FLAGS", "")
             os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
         cache = Path(os.environ.get("INTERPLAY_CACHE", Path.home() / ".cache" / "interplay"))
-        jax.config.update("jax_compilation_cache_dir", str(cache))
+        if _writable(cache):  # otherwise JAX would warn at every program
+            jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     return jax.device_count()
@@ -69,7 +73,8 @@ class Layout:
 
     def shapes(self) -> State:
         """What `init` returns, as shapes and dtypes."""
-        return jax.eval_shape(jax.vmap(self.method.init), jax.vmap(jax.random.key)(np.zeros(len(self.seeds), np.uint32)))
+        seeds = np.zeros(len(self.seeds), np.uint32)
+        return jax.eval_shape(jax.vmap(self.method.init), jax.vmap(jax.random.key)(seeds))
 
     def needs(self) -> str:
         """What the method's team needs at run time: decentralized, center or order."""
@@ -138,9 +143,7 @@ class Seeds(Layout):
 
     def _over_seeds(self, function: Callable, mapped: int, plain: int = 0):
         specs = (PartitionSpec(SEED),) * mapped + (PartitionSpec(),) * plain
-        return jax.shard_map(
-            function, mesh=self.mesh, in_specs=specs, out_specs=PartitionSpec(SEED), check_vma=False
-        )
+        return jax.shard_map(function, mesh=self.mesh, in_specs=specs, out_specs=PartitionSpec(SEED), check_vma=False)
 
 
 class Split(Layout):
@@ -224,14 +227,24 @@ class Host(Layout):
 
 def choose(method: Method, seeds: tuple[int, ...]) -> Layout:
     """The layout that uses this machine best: games split for one seed, seeds side by side for several."""
-    if not method.compiled:
-        return Host(method, seeds)
-    if len(seeds) == 1 and jax.device_count() > 1 and method.batched is not None and _divisible(method, jax.device_count()):
+    alone = method.compiled and len(seeds) == 1 and jax.device_count() > 1 and method.batched is not None
+    if alone and _divisible(method, jax.device_count()):
         split = Split(method, seeds)
         with contextlib.suppress(InputError):  # a device's part of the batch may be too small for what the whole allows
             split.trace()
             return split
-    return Seeds(method, seeds)
+    return plain(method, seeds)
+
+
+def plain(method: Method, seeds: tuple[int, ...]) -> Layout:
+    """The layout that asks nothing of the machine: it runs on however many devices there are, to the same numbers."""
+    return Seeds(method, seeds) if method.compiled else Host(method, seeds)
+
+
+def _writable(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        path.mkdir(parents=True, exist_ok=True)
+    return os.access(path, os.W_OK)
 
 
 def _divisible(method: Method, devices: int) -> bool:

@@ -168,6 +168,18 @@ def create(path: Path | str, settings: dict[str, Any], devices: int = 1) -> Run:
     return open_run(path)
 
 
+def discard(run: Run, whole: bool) -> None:
+    """Take back a run in which nothing was trained, so that its name is free again; `whole`: the folder as well."""
+    rows = run.metrics_file.stat().st_size if run.metrics_file.exists() else 0
+    if rows or run.checkpoints.exists():
+        return
+    with contextlib.suppress(OSError):
+        for name in ("metrics.jsonl", "status.json", "environment.json", "settings.json", "lock"):
+            (run.path / name).unlink(missing_ok=True)
+        if whole:
+            run.path.rmdir()
+
+
 def open_run(path: Path | str) -> Run:
     """Open a run folder; raises InputError if it is none, or if another version of Interplay wrote it."""
     path = Path(path)

@@ -26,7 +26,7 @@ def examine() -> dict[str, Any]:
     from interplay.run import devices
 
     count = devices.prepare()
-    cache = jax.config.jax_compilation_cache_dir
+    cache = jax.config.values["jax_compilation_cache_dir"]
     parts = {}
     for name, (package, extra) in EXTRAS.items():
         there = importlib.util.find_spec(package) is not None

@@ -1,4 +1,4 @@
-"""The only loop. It runs any `Method`: advance, look, log, save; stop when the steps are spent, asked to, or at nonsense.
+"""The only loop. It runs any `Method`: advance, look, log, save; stop when steps are spent, when asked, or at nonsense.
 
 Games, learning rules and devices are somebody else's business: the loop knows `init`, `step` and `team` through a
 `Layout`, and a run folder to write into. Training a team and resuming one are the same call.
@@ -54,29 +54,32 @@ class Pace:
 
 
 def train(layout: Layout, run: Run, steps: int, *, watch: Watcher, pace: Pace = Pace(), extra: tuple[str, ...] = ()):
-    """Train until every seed has taken `steps` environment steps, from the newest good checkpoint of `run` if it has one.
+    """Train until every seed has taken `steps` environment steps, from the newest good checkpoint of `run` if any.
 
     Returns the final states and the `Progress`. `extra` names further sinks besides metrics.jsonl. Ctrl-C and SIGTERM
     end the run after the update at hand, with a checkpoint. Raises `DivergenceError` at a metric that is not finite.
     """
     per_update = layout.method.cost.steps
     progress = Progress(updates=max(1, -(-steps // per_update)))
-    with _asked_to_stop() as asked, _recorded(run, progress):
+    with _asked_to_stop() as asked:
         began = time.perf_counter()
         states = _begin(layout, run, progress)
-        if progress.update < progress.updates:
-            states = layout.compile(states)
-        progress.compile_seconds = time.perf_counter() - began
-        run.truncate_metrics(progress.update * per_update)
-        run.write_status(state="running", notes=progress.notes, compile_seconds=progress.compile_seconds)
-        with _opened(run, extra) as outputs:
-            states = _advance(layout, run, states, progress, outputs, watch, pace, asked)
-        progress.interrupted = progress.update < progress.updates
-        run.write_status(state="interrupted" if progress.interrupted else "done", **_figures(layout, progress))
+        with _recorded(run, progress):
+            if progress.update < progress.updates:
+                states = layout.compile(states)
+            progress.compile_seconds = time.perf_counter() - began
+            run.truncate_metrics(progress.update * per_update)
+            run.write_status(state="running", notes=progress.notes, compile_seconds=progress.compile_seconds)
+            with _opened(run, extra) as outputs:
+                states = _advance(layout, run, states, progress, outputs, watch, pace, asked)
+            progress.interrupted = progress.update < progress.updates
+            run.write_status(state="interrupted" if progress.interrupted else "done", **_figures(layout, progress))
     return states, progress
 
 
-def _advance(layout: Layout, run: Run, states: Any, progress: Progress, outputs, watch: Watcher, pace: Pace, asked) -> Any:
+def _advance(
+    layout: Layout, run: Run, states: Any, progress: Progress, outputs: list[Any], watch: Watcher, pace: Pace, asked
+) -> Any:
     """Update after update, to the end or until asked to stop, and a checkpoint of where that is."""
     saved, count = time.perf_counter(), 1
     while progress.update < progress.updates and not asked():
@@ -105,7 +108,7 @@ def save(layout: Layout, run: Run, states: Any, progress: Progress, outputs, kee
     real = len(layout.seeds)
     host = jax.tree.map(lambda leaf: leaf[:real] if _typed(leaf) else np.asarray(leaf)[:real], states)
     _refuse_broken(layout, host, run, progress)
-    about = {"update": progress.update, "seconds": progress.seconds, "seeds": list(layout.seeds), "steps": progress.steps}
+    about = {name: getattr(progress, name) for name in ("update", "seconds", "steps")} | {"seeds": list(layout.seeds)}
     state.save(state.checkpoint_path(run.checkpoints, progress.steps), host, about)
     state.prune(run.checkpoints, keep)
     run.write_status(**_figures(layout, progress))
@@ -127,7 +130,7 @@ def _begin(layout: Layout, run: Run, progress: Progress) -> Any:
     return restored(layout, good)
 
 
-def _account(layout: Layout, progress: Progress, metrics: dict[str, np.ndarray], seconds: float) -> list[dict[str, Any]]:
+def _account(layout: Layout, progress: Progress, metrics: dict[str, np.ndarray], seconds: float) -> list[Row]:
     count = len(next(iter(metrics.values())))
     rows = []
     for index in range(count):
@@ -135,7 +138,8 @@ def _account(layout: Layout, progress: Progress, metrics: dict[str, np.ndarray],
         when = progress.seconds + seconds * (index + 1) / count
         for place, seed in enumerate(layout.seeds):
             values = {name: float(value[index, place]) for name, value in metrics.items()}
-            rows.append({"step": update * layout.method.cost.steps, "seed": seed, "update": update, "seconds": when, **values})
+            step = update * layout.method.cost.steps
+            rows.append({"step": step, "seed": seed, "update": update, "seconds": when, **values})
     progress.update += count
     progress.steps = progress.update * layout.method.cost.steps
     progress.seconds += seconds
@@ -143,10 +147,12 @@ def _account(layout: Layout, progress: Progress, metrics: dict[str, np.ndarray],
 
 
 def _nonsense(rows: list[Row]) -> tuple[Row, str] | None:
-    """The first row with a number that is not finite, and the number's name."""
+    """The first row with a number that is not finite, and its name: the return before what follows from it."""
     for row in rows:
-        for name, value in row.items():
-            if not np.isfinite(value) and not (name in MAY_BE_MISSING and np.isnan(value) and not row.get("episodes")):
+        for name in (*MAY_BE_MISSING, *row):
+            value = row.get(name, 0.0)
+            missing = name in MAY_BE_MISSING and np.isnan(value) and not row.get("episodes")
+            if not missing and not np.isfinite(value):
                 return row, name
     return None
 
@@ -167,7 +173,9 @@ def _refuse_broken(layout: Layout, states: Any, run: Run, progress: Progress) ->
 def _fail(run: Run, progress: Progress, step: int, seed: int, name: str, what: str) -> NoReturn:
     good, _ = state.find_good(run.checkpoints)
     where = f"the last good checkpoint is {good}" if good else "there is no checkpoint yet"
-    message = f"training broke at step {step}, seed {seed}: {name} {what}; {where}. Train again with a smaller learning rate."
+    games = "Look at the rewards of the game."
+    advice = games if name in MAY_BE_MISSING else "Train again with a smaller learning rate."
+    message = f"training broke at step {step}, seed {seed}: {name} {what}; {where}. {advice}"
     note = {"step": step, "seed": seed, "metric": name, "message": message, "checkpoint": str(good) if good else None}
     progress.notes.append(note)
     raise DivergenceError(message)

@@ -5,11 +5,13 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PRNGKeyArray
 
+from interplay import games
 from interplay.core.errors import InputError
 from interplay.core.game import AnyGame, Game, TimeStep
 from interplay.core.team import Decision, Team
-from interplay.measure import returns, stats
+from interplay.measure import crossplay, returns, stats
 from interplay.play import host, scan
 from interplay.run import devices, folder, loop, state, training
 from interplay.run.folder import Run
@@ -18,10 +20,10 @@ EVALUATION_KEY = 0x5EED  # evaluation never sees the episodes of training
 
 
 class Saved:
-    """A run's newest good checkpoint. Teams are loaded when asked for."""
+    """A run's newest good checkpoint; `notes` tell of newer ones that are damaged. Teams are loaded when asked for."""
 
-    def __init__(self, run: Run, layout: devices.Layout, directory: Path):
-        self.run, self._layout, self.directory = run, layout, directory
+    def __init__(self, run: Run, layout: devices.Layout, directory: Path, notes: tuple[str, ...] = ()):
+        self.run, self._layout, self.directory, self.notes = run, layout, directory, notes
         self._states: Any = None
 
     @property
@@ -40,30 +42,34 @@ class Saved:
 
     def team(self, seed: int | None = None) -> Team:
         """The team of one seed (the first where none is named)."""
-        seed = self.seeds[0] if seed is None else seed
-        if seed not in self.seeds:
-            raise InputError(f"{self.run.path} has seeds {self.seeds[0]} to {self.seeds[-1]}: seed {seed} is not one")
+        place = self._place(seed)
         if self._states is None:
             self._states = loop.restored(self._layout, self.directory)
-        return self._layout.team(self._states, self.seeds.index(seed))
+        return self._layout.team(self._states, place)
 
-    def act(self, time_step: TimeStep, memory: Any = None, *, seed: int | None = None, key=None) -> tuple[Any, Decision]:
+    def act(
+        self, time_step: TimeStep, memory: Any = None, *, seed: int | None = None, key: PRNGKeyArray | None = None
+    ) -> tuple[Any, Decision]:
         """Act once: (memory for the next call, decision). Greedy without a `key`, sampled with one."""
-        team = self.team(seed)
+        team = self.team(seed) if key is not None else self.team(seed).greedy()
         memory = team.begin() if memory is None else memory
-        return (team.greedy() if key is None else team).act(memory, time_step, jax.random.key(0) if key is None else key)
+        return team.act(memory, time_step, jax.random.key(0) if key is None else key)
 
     def part(self, path: str, like: Any, *, seed: int | None = None, member: int | None = None) -> Any:
         """One part of the saved state by its path, for example one agent's network out of a population.
 
         >>> saved.part("team/actors/members", one_actor, member=2)  # doctest: +SKIP
         """
-        place = self.seeds.index(self.seeds[0] if seed is None else seed)
-        index = (place,) if member is None else (place, member)
+        index = (self._place(seed),) if member is None else (self._place(seed), member)
         return state.restore_path(self.directory, like, path, index)
 
+    def _place(self, seed: int | None) -> int:
+        if seed is not None and seed not in self.seeds:
+            raise InputError(f"{self.run.path} has seeds {self.seeds[0]} to {self.seeds[-1]}: seed {seed} is not one")
+        return 0 if seed is None else self.seeds.index(seed)
+
     def evaluate(self, episodes: int = 128, greedy: bool = True) -> dict[str, Any]:
-        """Play `episodes` fresh episodes per seed; the interval is over seeds, or over episodes where there is one seed."""
+        """Play `episodes` fresh episodes per seed; the interval is over seeds, or over episodes of a single seed."""
         played = []
         for seed in self.seeds:
             team = self.team(seed)
@@ -83,12 +89,30 @@ class Saved:
             "per_agent": agents.tolist(),
         }
 
+    def crossplay(self, episodes: int = 128, greedy: bool = True, side: tuple[int, ...] = (0,)) -> dict[str, Any]:
+        """How the seeds' teams fare with each other: in row i, column j agents `side` come from seed i, the others from j.
+
+        Mean returns over agents and `episodes` fresh episodes; `self_play` is the mean of the diagonal, `cross_play` of
+        the rest (None where there is one seed).
+        """
+        teams = [self.team(seed).greedy() if greedy else self.team(seed) for seed in self.seeds]
+        table = crossplay.matrix(teams, self.game, jax.random.key(EVALUATION_KEY), episodes, side).mean(-1)
+        apart = table[~np.eye(len(teams), dtype=bool)]
+        return {
+            "crossplay": table.tolist(),
+            "seeds": list(self.seeds),
+            "self_play": float(np.diag(table).mean()),
+            "cross_play": float(apart.mean()) if apart.size else None,
+            "episodes": episodes,
+            "mode": "greedy" if greedy else "sampled",
+        }
+
     def replay(self, seed: int | None = None, greedy: bool = True, number: int = 0) -> dict[str, Any]:
         """One fresh episode as pictures and rewards: what replays/*.json holds."""
         seed = self.seeds[0] if seed is None else seed
         team = self.team(seed).greedy() if greedy else self.team(seed)
         try:
-            frames, rewards = _record(team, self.game, number)
+            frames, rewards = _record(team, self._drawable(), number)
         except NotImplementedError as missing:
             raise InputError(str(missing)) from None
         total = float(np.asarray(rewards).sum(0).mean())
@@ -103,15 +127,26 @@ class Saved:
             "caption": f"{self.run.settings['method']} on {self.run.settings['game']}, seed {seed}, {mode} actions",
         }
 
+    def _drawable(self) -> AnyGame:
+        """The game, or where others' games draw only if asked to when they are made, another one like it that does."""
+        adapter = self.run.settings["game"].partition(":")[0]
+        if isinstance(self.game, Game) or adapter not in games.ADAPTERS:
+            return self.game
+        return games.make(self.run.settings["game"], render=True)
+
 
 def load(path: Path | str) -> Saved:
     """Open a run's newest good checkpoint. Raises `InputError` where there is no run or no checkpoint.
 
     >>> team = load("runs/ippo-spread-0001").team()  # doctest: +SKIP
     """
-    devices.prepare()
     run = folder.open_run(path)
-    return Saved(run, training.layout_of(run), state.latest(run.checkpoints))
+    devices.prepare()
+    good, notes = state.find_good(run.checkpoints)
+    if good is None:
+        raise state.CheckpointError("; ".join([f"{run.path} has no checkpoint to use: train it first", *notes]))
+    layout = devices.plain(training.method_of(run), training.seeds_of(run))
+    return Saved(run, layout, good, tuple(notes))
 
 
 def write_evaluation(saved: Saved, result: dict[str, Any]) -> Path:
@@ -123,14 +158,17 @@ def write_evaluation(saved: Saved, result: dict[str, Any]) -> Path:
 
 def write_replay(saved: Saved, replay: dict[str, Any]) -> Path:
     """Keep a replay in the run folder, where the report finds it."""
-    saved.run.replays.mkdir(exist_ok=True)
     path = saved.run.replays / f"seed-{replay['seed']}-{replay['mode']}.json"
+    try:
+        saved.run.replays.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(folder.disk_line(error, saved.run.replays)) from error
     folder.write_json_atomic(path, replay)
     return path
 
 
 def _record(team: Team, game: AnyGame, number: int) -> tuple[list[str], Any]:
     if not isinstance(game, Game):
-        return host.record(team, game.again(), number)
+        return host.record(team, game, number)
     states, rewards = scan.record(team, game, jax.random.fold_in(jax.random.key(EVALUATION_KEY), number))
     return [game.draw(one) for one in states], rewards

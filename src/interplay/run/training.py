@@ -9,7 +9,7 @@ from typing import Any
 from interplay import methods
 from interplay.core.errors import InputError
 from interplay.core.method import Method
-from interplay.run import devices, folder, loop
+from interplay.run import devices, folder, loop, screening
 from interplay.run.folder import Run
 
 
@@ -40,7 +40,11 @@ def train(
     settings = methods.settings(method, game=game, **changes)
     if settings.steps < 1:
         raise InputError(f"cannot train for {settings.steps} steps: give 1 or more")
-    layout = devices.choose(build(method, settings), tuple(range(seed, seed + seeds)))
+    if seed < 0 or seed + seeds > 2**32:
+        raise InputError(f"seeds {seed} to {seed + seeds - 1} are out of range: give numbers from 0 to {2**32 - 1}")
+    built = build(method, settings)
+    screening.refuse_misshapen(built.game, game)
+    layout = devices.choose(built, tuple(range(seed, seed + seeds)))
     about = {
         "method": method,
         "game": game,
@@ -50,30 +54,49 @@ def train(
         "settings": dataclasses.asdict(settings),
         "descriptions": described(type(settings)),
         "layout": layout.name,
+        "devices": devices.count(),
         "sinks": list(sinks),
     }
+    execution, ours = layout.needs(), out is None or not Path(out).exists()
     path = Path(out) if out is not None else folder.next_name("runs", method, game)
     run = folder.create(path, about, devices=devices.count())
-    return _carry_on(run, layout, settings.steps, watch, pace)
+    run.write_status(execution=execution)
+    try:
+        return _carry_on(run, layout, watch, pace)
+    except InputError:
+        folder.discard(run, whole=ours)
+        raise
 
 
 def resume(path: Path | str, *, watch: loop.Watcher | None = None, pace: loop.Pace = loop.Pace()) -> Run:
-    """Continue an unfinished run from its newest good checkpoint, to the very numbers an unbroken run would have given."""
-    devices.prepare()
+    """Continue an unfinished run from its newest good checkpoint, to the numbers an unbroken run would have given."""
     run = folder.open_run(path)
-    return _carry_on(run, layout_of(run), run.settings["steps"], watch, pace)
+    devices.prepare(run.settings.get("devices"))
+    return _carry_on(run, layout_of(run), watch, pace)
 
 
 def layout_of(run: Run) -> devices.Layout:
-    """The layout a run was started with. Raises `InputError` where this machine cannot provide it."""
-    settings = methods.settings(run.settings["method"], **run.settings["settings"])
-    method = build(run.settings["method"], settings)
-    first = run.settings["seed"]
-    seeds = tuple(range(first, first + run.settings["seeds"]))
-    wanted = run.settings.get("layout", "seeds")
-    if wanted == "split":
-        return devices.Split(method, seeds, run.environment.get("devices"))
-    return {"seeds": devices.Seeds, "host": devices.Host}[wanted](method, seeds)
+    """The layout a run was started with. Raises `InputError` where this process cannot provide it."""
+    method, seeds = method_of(run), seeds_of(run)
+    if run.settings.get("layout") != devices.Split.name:
+        return devices.plain(method, seeds)
+    wanted = run.settings["devices"]
+    if wanted > devices.count():
+        raise InputError(
+            f"{run.path} was laid over {wanted} devices and this process has {devices.count()}: "
+            f"resume it in a new process, with INTERPLAY_DEVICES={wanted}"
+        )
+    return devices.Split(method, seeds, wanted)
+
+
+def method_of(run: Run) -> Method:
+    """The method of a run, built again from its settings."""
+    return build(run.settings["method"], methods.settings(run.settings["method"], **run.settings["settings"]))
+
+
+def seeds_of(run: Run) -> tuple[int, ...]:
+    """The seeds of a run."""
+    return tuple(range(run.settings["seed"], run.settings["seed"] + run.settings["seeds"]))
 
 
 def build(method: str, settings: Any) -> Method:
@@ -100,11 +123,11 @@ def described(kind: type) -> dict[str, str]:
     return found
 
 
-def _carry_on(run: Run, layout: devices.Layout, steps: int, watch: loop.Watcher | None, pace: loop.Pace) -> Run:
+def _carry_on(run: Run, layout: devices.Layout, watch: loop.Watcher | None, pace: loop.Pace) -> Run:
     with run.lock():
-        run.write_status(execution=layout.needs())
         extra = tuple(run.settings.get("sinks", ()))
-        loop.train(layout, run, steps, watch=watch or (lambda rows, progress: None), pace=pace, extra=extra)
+        silent = lambda rows, progress: None
+        loop.train(layout, run, run.settings["steps"], watch=watch or silent, pace=pace, extra=extra)
     return run
 
 

@@ -7,7 +7,7 @@ gradients are instances; a method that needs several gradients of one minibatch 
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -42,7 +42,7 @@ def everything(team: Team) -> PyTree:
     return eqx.is_inexact_array
 
 
-def only(where: Callable[[Team], PyTree]) -> Callable[[Team], PyTree]:
+def only(where: Callable[[Any], PyTree]) -> Callable[[Team], PyTree]:
     """A `learned` that marks one part of the team, for example `only(lambda team: team.critics)`."""
 
     def learned(team: Team) -> PyTree:
@@ -65,8 +65,8 @@ def epochs(
 
     With several objectives each gives its own gradient of the same minibatch and `merge` makes one of them. `learned`
     marks the parameters that are learned, as a filter of Equinox; others get no gradient and no optimizer state.
-    Metrics are means over all minibatches. Where the batch is laid over devices, gradients are averaged before every step.
-    Raises `InputError` where the rows do not divide into the minibatches.
+    Metrics are means over all minibatches. Where the batch is laid over devices, gradients are averaged before every
+    step. Raises `InputError` where the rows do not divide into the minibatches.
     """
     objectives = (objective,) if isinstance(objective, Objective) else tuple(objective)
 
@@ -135,7 +135,7 @@ def groups(label: Callable[[str], str], optimizers: dict[str, optax.GradientTran
     def labels(parameters):
         return jax.tree_util.tree_map_with_path(lambda path, _: label(_readable(path)), parameters)
 
-    return optax.multi_transform(optimizers, labels)
+    return optax.multi_transform(cast(Any, optimizers), labels)
 
 
 def frozen(where: Callable[[str], Array | bool]) -> optax.GradientTransformation:
@@ -144,14 +144,14 @@ def frozen(where: Callable[[str], Array | bool]) -> optax.GradientTransformation
     Chain it before the optimizer: members with zero gradient from the start never move under Adam or SGD.
     """
 
-    def update(gradient, state, parameters=None):
+    def update(updates, state, params=None):
         def mask(path, leaf):
             keep = ~jnp.asarray(where(_readable(path)), bool)
             return leaf * keep.reshape(keep.shape + (1,) * (leaf.ndim - keep.ndim))
 
-        return jax.tree_util.tree_map_with_path(mask, gradient), state
+        return jax.tree_util.tree_map_with_path(mask, updates), state
 
-    return optax.GradientTransformation(lambda parameters: optax.EmptyState(), update)
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
 def _gradient(objective: Objective, team: Team, rows: Batch, learned) -> tuple[Gradient, Metrics]:

@@ -8,6 +8,7 @@ Source: Kuba et al., "Trust region policy optimisation in multi-agent reinforcem
 """
 
 import dataclasses
+from typing import cast
 
 import equinox as eqx
 import jax
@@ -18,6 +19,7 @@ from interplay.core import shards
 from interplay.core.errors import InputError
 from interplay.core.keys import permutation
 from interplay.core.population import Population, separate
+from interplay.core.team import Team
 from interplay.core.trajectory import Batch, Trajectory
 from interplay.nets import views
 from interplay.nets.seated import Seated
@@ -97,27 +99,30 @@ def sequential(actor: Learner, critic: Learner) -> Learner:
     parameters.
     """
 
-    def init(team: Seated):
-        agents = team.spec.agents
-        if team.seats != separate(agents):
+    def init(team: Team):
+        pupils = cast(Seated, team)
+        agents = pupils.spec.agents
+        if pupils.seats != separate(agents):
             raise InputError(f"agents that learn in turn need a member each: pass seats {separate(agents)}")
-        return eqx.filter_vmap(lambda agent: actor.init(alone(team, agent)))(jnp.arange(agents)), critic.init(team)
+        return eqx.filter_vmap(lambda agent: actor.init(alone(pupils, agent)))(jnp.arange(agents)), critic.init(team)
 
-    def update(team: Seated, state, batch: Batch, key: PRNGKeyArray):
+    def update(team: Team, state, batch: Batch, key: PRNGKeyArray):
+        pupils = cast(Seated, team)
         taught = critic.update(team, state[1], batch, key)
-        order = permutation(jax.random.fold_in(key, 0), team.spec.agents)
-        members, constants = eqx.partition(team.actors.members, eqx.is_array)
+        order = permutation(jax.random.fold_in(key, 0), pupils.spec.agents)
+        members, constants = eqx.partition(pupils.actors.members, eqx.is_array)
 
         def turn(carry, agent):
             members, states, factor = carry
-            current = dataclasses.replace(team, actors=Population(eqx.combine(members, constants)))
+            current = dataclasses.replace(pupils, actors=Population(eqx.combine(members, constants)))
             rows, mine = rows_of(batch, agent), jax.tree.map(lambda leaf: leaf[agent], states)
             weighed = dataclasses.replace(rows.credit, advantage=rows.credit.advantage * factor)
-            learner, mine, metrics = actor.update(alone(current, agent), mine, Batch(rows.trajectory, weighed), key)
+            learned, mine, metrics = actor.update(alone(current, agent), mine, Batch(rows.trajectory, weighed), key)
+            learner = cast(Seated, learned)
             put = lambda all, one: all.at[agent].set(one)
             states = jax.tree.map(put, states, mine)
-            learned = eqx.filter(learner.actors.seat(0), eqx.is_array)
-            return (jax.tree.map(put, members, learned), states, factor * change(learner, rows)), metrics
+            member = eqx.filter(learner.actors.seat(0), eqx.is_array)
+            return (jax.tree.map(put, members, member), states, factor * change(learner, rows)), metrics
 
         start = (members, state[0], jnp.ones_like(batch.credit.advantage[..., :1]))
         (members, states, factor), metrics = jax.lax.scan(turn, start, order)

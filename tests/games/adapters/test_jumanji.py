@@ -8,6 +8,7 @@ import pytest
 from jumanji.environments.routing.connector.utils import get_agent_grid
 
 from interplay import games
+from interplay.check import check_game
 from interplay.core.errors import InputError
 from interplay.core.game import Box, Discrete
 from interplay.games.adapters import jumanji as adapter
@@ -165,12 +166,13 @@ def test_mistakes_are_told_in_one_line(name, message):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["RobotWarehouse-v0", "Connector-v3", "Cleaner-v0"])
-def test_whole_contract(name, contract):
-    contract(adapter.make(name, time_limit=20))
+def test_whole_contract(name):
+    assert check_game(adapter.make(name, time_limit=20), seeds=1) == []
 
 
 @pytest.mark.slow
 def test_searchers_play_with_real_numbers():
-    game, _, (_, steps, *_) = recorded("jumanji:SearchAndRescue-v0", 40, time_limit=40)
+    game, opening, (_, steps, *_) = recorded("jumanji:SearchAndRescue-v0", 40, time_limit=40)
     assert game.spec.action == Box(2, -1.0, 1.0)
     assert np.isfinite(steps.observation).all() and steps.truncated[-1]
+    assert game.draw(opening[0]).count("<circle") == 42

@@ -71,7 +71,7 @@ class Rules(NamedTuple):
     limit: Callable[[Any], int | None]
     ended: Callable[[Any, Any, Array, Any], Array] | None = None
     active: Callable[[Any, Any, Array], Array] | None = None
-    draw: Callable[[Any, Any], str] | None = None
+    draw: Callable[[Any, Any], str] = pictures.numbers
 
 
 class JaxmarlGame(Game[State]):
@@ -107,8 +107,6 @@ class JaxmarlGame(Game[State]):
         return State(inner, clock), TimeStep(**seen, **outcome(total, over & ended, late))
 
     def draw(self, state: State) -> str:
-        if self.rules.draw is None:
-            return super().draw(state)
         return self.rules.draw(self.env, jax.device_get(state.inner))
 
     def _see(self, observation, inner, done, over) -> dict[str, Array]:

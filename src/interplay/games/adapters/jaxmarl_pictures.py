@@ -1,4 +1,4 @@
-"""Pictures of jaxmarl's environments: particles, battles, kitchens.
+"""Pictures of jaxmarl's environments: particles, battles, kitchens, and the bare numbers of all others.
 
 Each function takes an environment and its state (numpy leaves) and returns one SVG string, as `Game.draw` does.
 """
@@ -11,6 +11,7 @@ from interplay.games import svg
 
 KITCHEN_COUNTERS = {"goal": svg.color(2), "pot": svg.INK}
 KITCHEN_THINGS = {"onion": svg.color(6), "onion_pile": svg.color(6), "plate": "#FFFFFF", "plate_pile": "#FFFFFF"}
+SMALL = 12  # entries of an array that are still read at a glance
 ADVERSARY = (243, 115, 115)  # the color jaxmarl gives to whoever plays against the others
 # What the numbers on the first layer of Overcooked's map stand for, in jaxmarl's order.
 THINGS = ("unseen", "empty", "wall", "onion", "onion_pile", "plate", "plate_pile", "goal", "pot", "dish", "agent")
@@ -86,3 +87,18 @@ def _thing(thing: str, x: float, y: float, size: float) -> str:
     pile = thing.endswith("pile")
     back = svg.circle(x + 0.1, y - 0.1, size, KITCHEN_THINGS[thing], stroke=svg.INK, stroke_width=0.03) if pile else ""
     return back + svg.circle(x, y, size, KITCHEN_THINGS[thing], stroke=svg.INK, stroke_width=0.03)
+
+
+def numbers(env: Any, inner: Any) -> str:
+    """The small parts of a state written out, for environments without a picture of their own."""
+    rows = []
+    for field in getattr(inner, "__dataclass_fields__", {}):
+        value = np.asarray(getattr(inner, field))
+        if value.dtype.kind in "biuf" and value.size <= SMALL:
+            rows.append(
+                f"{field.replace('_', ' ')}: {np.array2string(value, precision=2, max_line_width=200)}".replace(
+                    "\n", ""
+                )
+            )
+    shapes = [svg.text(0.3, 1.0 + index, row, 0.7, text_anchor="start") for index, row in enumerate(rows)]
+    return svg.document(24.0, max(12.0, len(rows) + 1.0), *shapes, title=type(env).__name__)

@@ -293,6 +293,21 @@ def _draw_cleaner(env: Any, state: Any) -> str:
     return svg.document(float(columns), float(rows), *shapes, title=f"step {int(state.step_count)}")
 
 
+def _draw_search(env: Any, state: Any) -> str:
+    """Searchers as discs with a line ahead, targets gray until they are found."""
+    size = float(env.generator.env_size)
+    place = lambda position: (float(position[0]), size - float(position[1]))
+    shapes = []
+    for position, found in zip(state.targets.pos, state.targets.found, strict=True):
+        shapes.append(svg.circle(*place(position), 0.01 * size, svg.color(2) if found else svg.MUTED))
+    for index, (position, heading) in enumerate(zip(state.searchers.pos, state.searchers.heading, strict=True)):
+        x, y = place(position)
+        ahead, up = 0.04 * size * float(np.cos(heading)), 0.04 * size * float(np.sin(heading))
+        shapes.append(svg.line(x, y, x + ahead, y - up, svg.INK, stroke_width=0.006 * size))
+        shapes.append(svg.circle(x, y, 0.018 * size, svg.color(index % 2)))
+    return svg.document(size, size, *shapes, title=f"step {int(state.step)}")
+
+
 def _grid(width: int, height: int) -> list[str]:
     """Thin lines between the cells."""
     wide, high = float(width), float(height)
@@ -330,5 +345,5 @@ RULES = {
     "RobotWarehouse-v0": Rules(_agents_view, _collided, levels=_shelves, draw=_draw_warehouse),
     "Connector-v3": Rules(_connector_view, None, _can_move, _wires, _draw_connector),
     "Cleaner-v0": Rules(_cleaner_view, _cleaned, levels=_rooms, draw=_draw_cleaner),
-    "SearchAndRescue-v0": Rules(_searcher_view, _all_found, levels=_searchers),
+    "SearchAndRescue-v0": Rules(_searcher_view, _all_found, levels=_searchers, draw=_draw_search),
 }

@@ -217,7 +217,7 @@ class ParallelView(ParallelEnv):
     `render_mode` is "svg".
     """
 
-    metadata = {"name": "interplay", "render_modes": ["svg"], "is_parallelizable": True}
+    metadata: ClassVar[dict[str, Any]] = {"name": "interplay", "render_modes": ["svg"], "is_parallelizable": True}
 
     def __init__(self, game: Game, seed: int = 0, render_mode: str | None = None):
         self.game, self.render_mode = game, render_mode

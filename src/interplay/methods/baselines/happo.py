@@ -6,6 +6,7 @@ Source: Kuba et al., "Trust region policy optimisation in multi-agent reinforcem
 """
 
 import dataclasses
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -61,12 +62,16 @@ class Settings:
     """weight of the entropy bonus"""
     scale_decay: float = 0.99
     """memory of the running scale of values; 1: values are not scaled"""
+    workers: int = 0
+    """processes that play games in Python; 0: all in this process"""
+    timeout: float = 60.0
+    """seconds within which those processes have to answer a step, before the game counts as hung"""
 
 
 def build(s: Settings, view=views.central) -> Method:
     game = games.make(s.game)
     seats, judge = population.separate(game.spec.agents), population.shared(game.spec.agents)
-    shape = {"width": s.width, "depth": s.depth, "memory": s.memory}
+    shape: dict[str, Any] = {"width": s.width, "depth": s.depth, "memory": s.memory}
     make_team = lambda key: seated(game.spec, key, seats, view, critic_seats=judge, decay=s.scale_decay, **shape)
     updates = max(1, s.steps // (s.batch * s.length)) * s.passes * s.minibatches
     learn = lambda loss, **part: epochs(
@@ -77,7 +82,7 @@ def build(s: Settings, view=views.central) -> Method:
     return on_policy(
         game,
         make_team,
-        gather=gathering.steps(game, s.batch, s.length),
+        gather=gathering.steps(game, s.batch, s.length, workers=s.workers, timeout=s.timeout),
         credit=returns.standardized(joint(returns.gae(s.discount, s.trace))),
         learner=sequential(learn(acting), learn(judging, learned=only(lambda team: team.critics))),
     )

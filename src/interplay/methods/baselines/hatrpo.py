@@ -7,6 +7,7 @@ Source: Kuba et al., "Trust region policy optimisation in multi-agent reinforcem
 """
 
 import dataclasses
+from typing import Any
 
 from interplay import games
 from interplay.core import population
@@ -66,12 +67,16 @@ class Settings:
     """lambda of generalized advantage estimation"""
     scale_decay: float = 0.99
     """memory of the running scale of values; 1: values are not scaled"""
+    workers: int = 0
+    """processes that play games in Python; 0: all in this process"""
+    timeout: float = 60.0
+    """seconds within which those processes have to answer a step, before the game counts as hung"""
 
 
 def build(s: Settings, view=views.central) -> Method:
     game = games.make(s.game)
     seats, judge = population.separate(game.spec.agents), population.shared(game.spec.agents)
-    shape = {"width": s.width, "depth": s.depth}
+    shape: dict[str, Any] = {"width": s.width, "depth": s.depth}
     make_team = lambda key: seated(game.spec, key, seats, view, critic_seats=judge, decay=s.scale_decay, **shape)
     updates = max(1, s.steps // (s.batch * s.length)) * s.passes * s.minibatches
     optimizer = adam(linear_to_zero(s.rate, updates), s.max_norm)
@@ -80,7 +85,7 @@ def build(s: Settings, view=views.central) -> Method:
     return on_policy(
         game,
         make_team,
-        gather=gathering.steps(game, s.batch, s.length),
+        gather=gathering.steps(game, s.batch, s.length, workers=s.workers, timeout=s.timeout),
         credit=returns.standardized(joint(returns.gae(s.discount, s.trace))),
         learner=sequential(
             trust_region(trust.surrogate(), region),

@@ -29,6 +29,10 @@ class Settings:
     """games played side by side"""
     length: int = 128
     """steps played in each game per update"""
+    workers: int = 0
+    """processes that play games in Python; 0: all in this process"""
+    timeout: float = 60.0
+    """seconds within which those processes have to answer a step, before the game counts as hung"""
 
 
 class Uniform(Team):
@@ -53,6 +57,7 @@ def _among(spec: Spec, legal, key: PRNGKeyArray):
 
 
 def _in_box(spec: Spec, legal, key: PRNGKeyArray):
+    assert isinstance(spec.action, Box)
     low, high = spec.action.low, spec.action.high
     drawn = jax.random.uniform(key, legal.shape, minval=low, maxval=high)
     return jnp.where(legal, drawn, 0.0), -legal.sum(-1) * jnp.log(high - low)
@@ -60,10 +65,10 @@ def _in_box(spec: Spec, legal, key: PRNGKeyArray):
 
 def build(s: Settings) -> Method:
     game = games.make(s.game)
-    gather = gathering.steps(game, s.batch, s.length)
+    gather = gathering.steps(game, s.batch, s.length, workers=s.workers, timeout=s.timeout)
 
     def init(key: PRNGKeyArray) -> OnPolicy:
-        team = Uniform(game.spec)
+        team = Uniform(spec=game.spec)
         return OnPolicy(team, (), gather.init(team, key))
 
     def step(state: OnPolicy, key: PRNGKeyArray) -> tuple[OnPolicy, Metrics]:

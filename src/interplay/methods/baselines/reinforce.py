@@ -51,6 +51,10 @@ class Settings:
     """weight of the entropy bonus"""
     scale_decay: float = 0.99
     """memory of the running scale of values; 1: values are not scaled"""
+    workers: int = 0
+    """processes that play games in Python; 0: all in this process"""
+    timeout: float = 60.0
+    """seconds within which those processes have to answer a step, before the game counts as hung"""
 
 
 def build(s: Settings, view=views.local) -> Method:
@@ -64,7 +68,7 @@ def build(s: Settings, view=views.local) -> Method:
     return on_policy(
         game,
         make_team,
-        gather=gathering.steps(game, s.batch, s.length),
+        gather=gathering.steps(game, s.batch, s.length, workers=s.workers, timeout=s.timeout),
         credit=returns.baselined(returns.discounted(s.discount)),
         learner=epochs(loss, adam(linear_to_zero(s.rate, updates), s.max_norm), passes=1, minibatches=1),
     )
