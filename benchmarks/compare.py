@@ -71,7 +71,9 @@ def main() -> None:
             "steps_per_second": quartiles(worker.rates),
             "steps_per_cpu_second": quartiles(worker.cpu_rates),
             "compile_seconds": round(worker.ready["compile_seconds"], 2),
-            "first_is_faster_by": quartiles([mine / other for mine, other in zip(first.rates, worker.rates, strict=True)]),
+            "first_is_faster_by": quartiles(
+                [mine / other for mine, other in zip(first.rates, worker.rates, strict=True)]
+            ),
         }
     json.dump(result, sys.stdout)
     print()

@@ -31,7 +31,14 @@ from interplay.measure import stats
 
 HERE = Path(__file__).parent
 SETTINGS = {"batch": 16, "length": 128, "width": 64, "depth": 2, "rate": 2.5e-4, "max_norm": 0.5, "passes": 4}
-SETTINGS |= {"minibatches": 4, "clip": 0.2, "discount": 0.99, "trace": 0.95, "value_weight": 0.5, "entropy_weight": 0.01}
+SETTINGS |= {
+    "minibatches": 4,
+    "clip": 0.2,
+    "discount": 0.99,
+    "trace": 0.95,
+    "value_weight": 0.5,
+    "entropy_weight": 0.01,
+}
 GAMES = {"ours": "ending:spread", "ours_bootstrapped": "spread(horizon=26)"}
 POINTS = 10  # compared, evenly along the training
 WINDOW = 0.05  # the share of the training that each averages
@@ -84,8 +91,7 @@ def points(arm: dict[str, Any]) -> dict[str, list]:
 def overlapping(one: dict[str, list], other: dict[str, list]) -> list[bool]:
     """At which points two arms' intervals have something in common."""
     return [
-        max(a, b) <= min(c, d)
-        for a, b, c, d in zip(one["low"], other["low"], one["high"], other["high"], strict=True)
+        max(a, b) <= min(c, d) for a, b, c, d in zip(one["low"], other["low"], one["high"], other["high"], strict=True)
     ]
 
 
@@ -103,7 +109,9 @@ def draw(arms: dict[str, Any], path: Path) -> None:
         band, steps = stats.mean_curve(smooth), np.asarray(arm["steps"])[4:-4]
         axes.plot(steps, band.mean, color=COLORS[name], label=f"{name.replace('_', ', ')} ({len(curves)} seeds)")
         axes.fill_between(steps, band.low, band.high, color=COLORS[name], alpha=0.2, linewidth=0)
-    axes.set(xlabel="environment steps", ylabel="mean return", title="IPPO on spread, jaxmarl's settings, 95 % intervals")
+    axes.set(
+        xlabel="environment steps", ylabel="mean return", title="IPPO on spread, jaxmarl's settings, 95 % intervals"
+    )
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
@@ -114,7 +122,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=1_000_000)
-    parser.add_argument("--theirs", type=Path, help="what theirs_jaxmarl.py printed before, instead of training it anew")
+    parser.add_argument(
+        "--theirs", type=Path, help="what theirs_jaxmarl.py printed before, instead of training it anew"
+    )
     parser.add_argument("--out", type=Path, default=HERE / "learning.json")
     arguments = parser.parse_args()
     if arguments.theirs is None and not {"JAXMARL_PYTHON", "PEER_REPO"} <= set(os.environ):
@@ -133,7 +143,9 @@ def main() -> None:
         "points": compared,
     }
     draw(arms, arguments.out.with_suffix(".svg"))
-    curves = {name: {"steps": arm["steps"], "mean": np.mean(arm["curves"], 0).round(3).tolist()} for name, arm in arms.items()}
+    curves = {
+        name: {"steps": arm["steps"], "mean": np.mean(arm["curves"], 0).round(3).tolist()} for name, arm in arms.items()
+    }
     arguments.out.write_text(json.dumps({**result, "curves": curves}) + "\n")
     print(json.dumps(result))
 

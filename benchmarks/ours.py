@@ -1,12 +1,11 @@
 """Our side of the speed comparisons: a worker that trains or steps when told to, see `compare.py`.
 
-    python benchmarks/ours.py train:ippo:spread:64        # then one line "go" per measurement on standard input
+python benchmarks/ours.py train:ippo:spread:64        # then one line "go" per measurement on standard input
 """
 
 import json
 import sys
 import time
-
 
 AS_THE_PEERS = {"length": 128, "passes": 4, "minibatches": 4, "width": 64, "depth": 2}
 

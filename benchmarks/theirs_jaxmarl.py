@@ -8,6 +8,7 @@ The baselines are not in the wheel: PEER_REPO must name a checkout of FLAIROx/Ja
     PEER_REPO=… V/bin/python benchmarks/theirs_jaxmarl.py learn:ippo:16 '{"seeds": 10, "steps": 1000000}'
 """
 
+import contextlib
 import importlib
 import json
 import os

@@ -1,7 +1,7 @@
 """Two processor devices and one compile cache for the whole suite, settled before JAX starts; annotations are checked.
 
 The layers that work on arrays are imported through jaxtyping's hook, so that every shape and dtype that an annotation
-promises is checked whenever a test calls the function. `TimeStep` is left out, because tests give wrong ones on purpose.
+promises is checked whenever a test calls the function. `core.game` is left out: tests give wrong steps on purpose.
 """
 
 import os

@@ -60,9 +60,12 @@ IDLE = Learner(lambda team: (), idle)
 
 
 def test_with_one_agent_happo_is_ppo():
-    common = {"game": "spread(agents=1)", "steps": 128, "batch": 8, "length": 8, "width": 8, "depth": 1}
-    same = {**common, "passes": 2, "minibatches": 2, "max_norm": 1e9, "scale_decay": 0.9}
-    methods = (ippo.build(ippo.Settings(**same), views.central), happo.build(happo.Settings(**same), views.central))
+    changes = {"game": "spread(agents=1)", "steps": 128, "batch": 8, "length": 8, "width": 8, "depth": 1}
+    changes |= {"passes": 2, "minibatches": 2, "max_norm": 1e9}
+    settings = happo.Settings(**changes)
+    known = {field.name for field in dataclasses.fields(ippo.Settings)}
+    same = {name: value for name, value in dataclasses.asdict(settings).items() if name in known}
+    methods = (ippo.build(ippo.Settings(**same), views.central), happo.build(settings, views.central))
     teams = []
     for method in methods:
         state = eqx.filter_jit(method.init)(KEY)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from interplay import games
 from interplay.core.errors import InputError
 from interplay.core.game import HostGame

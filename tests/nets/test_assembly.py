@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from interplay import games
 from interplay.check.team import check_team, shown
 from interplay.core.errors import InputError
@@ -30,7 +31,9 @@ def part(view=views.local, seats=separate, decay=0.99, **shape):
 def method(game, make_team, passes=1):
     loss = gradient.clipped(0.2) + 0.5 * value.clipped(0.2) - 0.01 * gradient.entropy()
     gather, credit = gathering.steps(game, 4, 8), returns.standardized(returns.gae(0.99, 0.95))
-    return on_policy(game, make_team, gather=gather, credit=credit, learner=epochs(loss, adam(3e-3, 0.5), passes, passes))
+    return on_policy(
+        game, make_team, gather=gather, credit=credit, learner=epochs(loss, adam(3e-3, 0.5), passes, passes)
+    )
 
 
 def trained(game, make_team, passes=1):
@@ -130,7 +133,11 @@ def test_boxes_are_padded_to_the_widest():
 
 def test_groups_that_miss_or_repeat_an_agent_are_refused():
     spec = games.make("tag").spec
-    for groups in ([((0, 1), part())], [((0, 1, 2, 3), part()), ((3,), part())], [((0, 1, 2, 3), part()), ((), part())]):
+    for groups in (
+        [((0, 1), part())],
+        [((0, 1, 2, 3), part()), ((3,), part())],
+        [((0, 1, 2, 3), part()), ((), part())],
+    ):
         with pytest.raises(InputError, match="name each of 0 to 3 once"):
             assembled(spec, jax.random.key(0), groups)
 

@@ -1,5 +1,8 @@
 """The pages in a real browser: no error, no request, and a replay that plays, pauses, scrubs and steps."""
 
+import base64
+import io
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,9 +128,22 @@ def test_pages_fit_a_narrow_screen(pair, visit, width):
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_frame_that_is_a_picture_is_seen(run, visit):
+    image = pytest.importorskip("PIL.Image")
+    stream = io.BytesIO()
+    image.new("RGB", (40, 30), (200, 30, 60)).save(stream, "PNG")
+    data = base64.b64encode(stream.getvalue()).decode()
+    frame = f'<svg viewBox="0 0 40 30"><image width="40" height="30" href="data:image/png;base64,{data}"/></svg>'
+    (run / "replays" / "seed-0.json").write_text(json.dumps({"frames": [frame] * 2, "rewards": []}))
+    stage = visit(page.run_page(run)).locator(".stage svg")
+    seen = image.open(io.BytesIO(stage.screenshot())).convert("RGB")
+    assert seen.getpixel((seen.width // 2, seen.height // 2)) == (200, 30, 60)
+
+
 def test_hostile_frames_do_nothing(run, visit):
     file = run / "replays" / "seed-0.json"
-    bad = '<svg xmlns=\\"http://www.w3.org/2000/svg\\" onload=\\"console.log(1)\\"><script>console.log(2)</script><circle r=\\"1\\"/></svg>'
+    inside = '<script>console.log(2)</script><circle r=\\"1\\"/>'
+    bad = f'<svg xmlns=\\"http://www.w3.org/2000/svg\\" onload=\\"console.log(1)\\">{inside}</svg>'
     file.write_text(f'{{"frames": ["{bad}"], "rewards": []}}')
     tab = visit(page.run_page(run))
     assert tab.locator(".stage svg circle").count() == 1

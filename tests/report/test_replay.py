@@ -25,6 +25,10 @@ def clean(inside: str) -> str:
         '<use href="https://alert.example/x.svg#a"/>',
         '<use xlink:href="data:image/svg+xml,alert"/>',
         '<image href="https://alert.example/x.png"/>',
+        '<image href="data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9ImFsZXJ0KDEpIi8+"/>',
+        '<image href="data:text/html;base64,iVBORw0KGgoAlert"/>',
+        '<image href="data:image/png;base64,iVBORw0KGgo=&quot; onload=&quot;alert(1)"/>',
+        '<use href="data:image/png;base64,iVBORw0KGgoAlert"/>',
         '<circle r="1" style="fill:url(https://alert.example/x)"/>',
         '<circle r="1" fill="url(//alert.example/x)"/>',
         '<circle r="1" style="position:fixed;background:u\\72l(alert)"/>',
@@ -51,9 +55,17 @@ def test_drawing_passes_whole():
     assert ">a &lt; b<tspan>c</tspan>d</text>" in result
 
 
+def test_a_png_inside_a_frame_passes_whole():
+    data = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB+/=="
+    result = clean(f'<image width="4" height="3" href="{data}"/><image xlink:href="{data}" x="1"/>')
+    assert result.count(f'href="{data}"') == 2
+    assert 'width="4" height="3"' in result
+
+
 def test_local_references_stay_and_get_their_own_names():
     result = clean(
-        '<defs><linearGradient id="a"/></defs><rect fill="url(#a)" style="stroke: url(\'#a\'); stroke-width: 2"/><use href="#a"/>'
+        '<defs><linearGradient id="a"/></defs><rect fill="url(#a)" style="stroke: url(\'#a\'); stroke-width: 2"/>'
+        '<use href="#a"/>'
     )
     assert 'id="p-a"' in result
     assert result.count("url(#p-a)") == 2

@@ -1,8 +1,9 @@
 """Cross-play between the seeds of a saved run."""
 
-import interplay
 import numpy as np
 import pytest
+
+import interplay
 
 
 def test_the_seeds_of_a_run_play_with_each_other(tmp_path):

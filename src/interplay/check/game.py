@@ -5,8 +5,8 @@ or in a batch, episodes have to end, and whoever is not to move must have no say
 program, games in Python step by step; both are judged by the same record.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +44,6 @@ def check_game(game: AnyGame, seeds: int = 3) -> list[str]:
         >>> check_game(games.make("climbing"))
         []
     """
-    stages: tuple[Callable[[Any, int], Iterator[str]], ...]
     if isinstance(game, HostGame):
         stages = (sound_spec, host.answers, host.episodes, host.picture)
     elif isinstance(game, Game):
@@ -52,7 +51,7 @@ def check_game(game: AnyGame, seeds: int = 3) -> list[str]:
     else:
         return [f"{type(game).__name__} is no game: subclass interplay.core.game.Game (pure JAX) or HostGame (Python)"]
     for stage in stages:  # each needs what the one before has made sure of
-        problems = list(dict.fromkeys(stage(game, seeds)))
+        problems = list(dict.fromkeys(stage(cast(Any, game), seeds)))
         if problems:
             return problems
     return []

@@ -165,7 +165,7 @@ def _judgments(team: Team, game: AnyGame, seen: TimeStep) -> Iterator[str]:
     if np.any(acted & ~(gap <= EXACT * np.maximum(1, np.abs(few.log_prob)))):
         yield (
             f"a stored decision judged again has another log_prob (by up to {gap[acted].max():.2g}), so the first "
-            "update would not start from a probability ratio of 1: keep everything random that shaped it in decision.extra"
+            "update would not start from a ratio of 1: keep everything random that shaped it in decision.extra"
         )
     if not np.allclose(again.value, few.value, **TOLERANCE):
         yield "evaluate gives another value than act for the same step: both must use the same critic and scale"

@@ -130,7 +130,7 @@ class HostGame(abc.ABC):
         """The present state as one SVG picture, for replays."""
         raise NotImplementedError(f"{type(self).__name__} has no picture: define draw() -> SVG string")
 
-    def close(self) -> None:  # noqa: B027 (most games hold nothing that must be given back)
+    def close(self) -> None:  # noqa: B027 - most games hold nothing
         """Give back windows, files and processes."""
 
 

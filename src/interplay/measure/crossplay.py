@@ -104,7 +104,10 @@ def _check(teams: Sequence[Team], sides: tuple[Agents, ...], agents: int) -> Non
     if agents < 2:
         raise InputError("cross-play mixes the agents of several teams, and this game has one agent: pass another game")
     if sorted(agent for side in sides for agent in side) != list(range(agents)) or not all(sides) or len(sides) < 2:
-        raise InputError(f"sides {sides} do not share out {agents} agents: name each of 0 to {agents - 1} on one of two sides")
+        raise InputError(
+            f"sides {sides} do not share out {agents} agents: name each of 0 to {agents - 1} on one of two sides"
+        )
     if len(teams) ** len(sides) > MOST:
         count = len(teams) ** len(sides)
-        raise InputError(f"{len(teams)} teams on {len(sides)} sides are {count:,} assignments: pass fewer teams, or fewer sides")
+        given = f"{len(teams)} teams on {len(sides)} sides"
+        raise InputError(f"{given} are {count:,} assignments: pass fewer teams, or fewer sides")

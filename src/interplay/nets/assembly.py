@@ -117,7 +117,9 @@ def assembled(
     listed = [agent for agents, _ in groups for agent in agents]
     if sorted(listed) != list(range(spec.agents)) or not all(agents for agents, _ in groups):
         given = [tuple(agents) for agents, _ in groups]
-        raise InputError(f"groups {given} do not share out {spec.agents} agents: name each of 0 to {spec.agents - 1} once")
+        raise InputError(
+            f"groups {given} do not share out {spec.agents} agents: name each of 0 to {spec.agents - 1} once"
+        )
     keys = [key] if len(groups) == 1 else jax.random.split(key, len(groups))
     parts = [make(part_spec(spec, tuple(agents)), key) for (agents, make), key in zip(groups, keys, strict=True)]
     agents = tuple(tuple(agents) for agents, _ in groups)

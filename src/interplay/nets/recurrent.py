@@ -40,7 +40,9 @@ class GRU(eqx.Module):
 
     def advance(self, memory: Float[Array, "hidden"], projected: Float[Array, "gates"]) -> Float[Array, "hidden"]:
         """One step from an input that has already been through `inputs`."""
-        recurrent = memory @ self.hidden  # a scan keeps mapped axes first, where `linear` would turn them over each step
+        recurrent = (
+            memory @ self.hidden
+        )  # a scan keeps mapped axes first, where `linear` would turn them over each step
         size = self.size
         gates = jax.nn.sigmoid(projected[..., : 2 * size] + recurrent[..., : 2 * size])
         reset, keep = gates[..., :size], gates[..., size:]
@@ -100,5 +102,3 @@ class Network(eqx.Module):
 
         memory, states = jax.lax.scan(advance, memory, (jax.vmap(cell.inputs)(features), started))
         return memory, jax.vmap(self.head)(states)
-
-

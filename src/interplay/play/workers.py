@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import multiprocessing.connection
 import signal
+import sys
 import time
 import weakref
 from collections.abc import Callable, Iterable
@@ -205,6 +206,7 @@ def _spec(described: dict[str, Any]) -> Spec:
 def serve(line: Any, watched: Any, made: tuple, count: int, first: int) -> None:
     """What a worker process does: make `count` games, then obey headers until the line is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the line
+    sys.stdout = sys.stderr  # standard output is for the parent's results, whatever games have to say
 
     def watch(game: int, step: int, mover: int) -> None:
         watched[0], watched[1], watched[2] = game, step, mover

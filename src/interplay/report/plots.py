@@ -70,7 +70,8 @@ def line_chart(x: Sequence[Vector], lines: Sequence[Line], axes: Axes, summary: 
     return Markup(
         f'<div class="chart{" small" if small else ""}" tabindex="0" role="img" aria-label="{escape(summary)}">'
         f'<div class="axis-name">{escape(axes.y_label)}</div><div class="frame">'
-        f'<div class="y-ticks" data-widest="{max(y_words, key=len, default="")}">{_labels(y_ticks, up, "bottom", y_words)}</div>'
+        f'<div class="y-ticks" data-widest="{max(y_words, key=len, default="")}">'
+        f"{_labels(y_ticks, up, 'bottom', y_words)}</div>"
         f'<div class="canvas"><svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" aria-hidden="true">'
         f'<g class="grid">{"".join(grid)}</g>{"".join(drawn)}</svg></div>'
         f'<div class="x-ticks">{_labels(x_ticks, across, "left", [numbers.compact(x) for x in x_ticks])}</div></div>'

@@ -1,9 +1,9 @@
 """Replays made safe and small: frames drawn by anybody's game become vetted drawing elements, each stored once.
 
 A frame is an SVG string that some game wrote, so it is parsed and rebuilt from an allow-list of drawing elements and
-attributes; script, links to elsewhere and animation never pass. Consecutive frames share most of their elements (the
-walls of a maze, the landmarks of a particle world), so a replay keeps every element once and each frame as a list of
-places in that store.
+attributes; script, links to elsewhere and animation never pass, and pictures only as PNG data inside. Consecutive
+frames share most of their elements (the walls of a maze, the landmarks of a particle world), so a replay keeps every
+element once and each frame as a list of places in that store.
 """
 
 import html
@@ -20,7 +20,7 @@ LARGEST_FILE = 40_000_000  # bytes of one replay file; larger ones would make a 
 
 ELEMENT_NAMES = """
     svg g path circle ellipse rect line polyline polygon text tspan title desc defs use symbol
-    linearGradient radialGradient stop marker clipPath mask pattern
+    linearGradient radialGradient stop marker clipPath mask pattern image
 """
 STYLE_NAMES = """
     fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-linecap stroke-linejoin stroke-dasharray
@@ -39,6 +39,7 @@ STYLES = frozenset(STYLE_NAMES.split())
 ATTRIBUTES = STYLES | frozenset(GEOMETRY_NAMES.split())
 SVG = "http://www.w3.org/2000/svg"
 REFERENCE = re.compile(r"url\(\s*['\"]?#([\w.-]+)['\"]?\s*\)", re.IGNORECASE)
+PICTURE = re.compile(r"data:image/png;base64,iVBORw0KGgo[A-Za-z0-9+/]*={0,2}")  # the first bytes of every PNG
 UNSAFE = re.compile(r"[\\<>]|url\s*\(|javascript\s*:|expression\s*\(|@import|/\*", re.IGNORECASE)
 
 
@@ -161,6 +162,9 @@ def _copy_attribute(result: ElementTree.Element, name: str, value: str, prefix: 
         result.set("id", prefix + value)
     elif name == "href" and value.startswith("#"):
         result.set("href", "#" + prefix + value[1:])
+    elif name == "href" and result.tag == "image":
+        if PICTURE.fullmatch(value):
+            result.set("href", value)
     elif name == "style":
         for entry in value.split(";"):
             key, _, content = entry.partition(":")

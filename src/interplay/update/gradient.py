@@ -107,7 +107,8 @@ def epochs(
 def flattened(batch: Batch) -> Batch:
     """All (time, game) rows on the second axis and time of length one: what teams without memory learn from."""
     trajectory = dataclasses.replace(batch.trajectory, memory=())
-    return jax.tree.map(lambda leaf: leaf.reshape(1, leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]), Batch(trajectory, batch.credit))
+    flat = lambda leaf: leaf.reshape(1, leaf.shape[0] * leaf.shape[1], *leaf.shape[2:])
+    return jax.tree.map(flat, Batch(trajectory, batch.credit))
 
 
 def take(batch: Batch, rows) -> Batch:
@@ -167,7 +168,9 @@ def _gradient(objective: Objective, team: Team, rows: Batch, learned) -> tuple[G
 
 def _parts(key: PRNGKeyArray, count: int, minibatches: int):
     if count % minibatches:
-        raise InputError(f"{count} rows do not divide into {minibatches} minibatches: change batch, length or minibatches")
+        raise InputError(
+            f"{count} rows do not divide into {minibatches} minibatches: change batch, length or minibatches"
+        )
     return permutation(key, count).reshape(minibatches, -1)
 
 

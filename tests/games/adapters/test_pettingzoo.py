@@ -240,7 +240,8 @@ class Turns(AECEnv):
     def step(self, action):
         agent = self.agent_selection
         if self.terminations[agent] or self.truncations[agent]:
-            return self._was_dead_step(action)
+            self._was_dead_step(action)
+            return
         self._cumulative_rewards[agent] = 0
         self._clear_rewards()
         self.turn += 1

@@ -217,7 +217,8 @@ class ParallelView(ParallelEnv):
     `render_mode` is "svg".
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"name": "interplay", "render_modes": ["svg"], "is_parallelizable": True}
+    # a plain class attribute, because that is what PettingZoo looks for
+    metadata = {"name": "interplay", "render_modes": ["svg"], "is_parallelizable": True}  # noqa: RUF012
 
     def __init__(self, game: Game, seed: int = 0, render_mode: str | None = None):
         self.game, self.render_mode = game, render_mode
