@@ -47,7 +47,7 @@ demo: setup
 	@for method in ippo mappo; do \
 		$(BIN)/interplay train $$method --game spread --seeds 3 --steps 300000 \
 			--out $(DEMO)/$$method-spread || exit 1; \
-		$(BIN)/interplay train $$method --game jaxmarl:smax/3m --seeds 3 --steps 200000 \
+		$(BIN)/interplay train $$method --game jaxmarl:smax/3m --seeds 3 --steps 120000 \
 			--out $(DEMO)/$$method-smax-3m || exit 1; \
 	done
 	@for run in $(DEMO)/*/; do $(BIN)/interplay replay $$run >/dev/null || exit 1; done

@@ -19,7 +19,7 @@ class Worker:
     """One program under measurement."""
 
     def __init__(self, name: str, command: str):
-        self.name = name
+        self.name, self.command = name, command
         self.process = subprocess.Popen(
             shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -40,7 +40,7 @@ class Worker:
         for line in self.process.stdout:
             if line.startswith("{"):
                 return json.loads(line)
-        raise SystemExit(f"{self.name} stopped before it answered: run its command by hand to see why")
+        raise RuntimeError(f"{self.name} stopped before it answered: run `{self.command}` by hand to see why")
 
     def close(self) -> None:
         self.process.kill()
@@ -54,28 +54,37 @@ def quartiles(values: list[float]) -> list[float]:
     return [round(value, 3) for value in statistics.quantiles(values, n=4, method="inclusive")]
 
 
+def compare(programs: dict[str, str], rounds: int) -> dict[str, dict]:
+    """Time the commands in `programs` against each other: what `main` prints. Raises `RuntimeError` if one stops."""
+    workers: list[Worker] = []
+    try:
+        workers += (Worker(name, command) for name, command in programs.items())
+        for _ in range(rounds):
+            for worker in workers:
+                worker.measure()
+    finally:
+        for worker in workers:
+            worker.close()
+    return {worker.name: summary(worker, workers[0]) for worker in workers}
+
+
+def summary(worker: Worker, first: Worker) -> dict:
+    """What one worker came to, and how much faster than it the first was, round by round."""
+    return {
+        "steps_per_second": quartiles(worker.rates),
+        "steps_per_cpu_second": quartiles(worker.cpu_rates),
+        "compile_seconds": round(worker.ready["compile_seconds"], 2),
+        "first_is_faster_by": quartiles([mine / other for mine, other in zip(first.rates, worker.rates, strict=True)]),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("programs", nargs="+", metavar="NAME=COMMAND")
     arguments = parser.parse_args()
-    workers = [Worker(*program.split("=", 1)) for program in arguments.programs]
-    for _ in range(arguments.rounds):
-        for worker in workers:
-            worker.measure()
-    first = workers[0]
-    result = {}
-    for worker in workers:
-        worker.close()
-        result[worker.name] = {
-            "steps_per_second": quartiles(worker.rates),
-            "steps_per_cpu_second": quartiles(worker.cpu_rates),
-            "compile_seconds": round(worker.ready["compile_seconds"], 2),
-            "first_is_faster_by": quartiles(
-                [mine / other for mine, other in zip(first.rates, worker.rates, strict=True)]
-            ),
-        }
-    json.dump(result, sys.stdout)
+    programs = dict(program.split("=", 1) for program in arguments.programs)
+    json.dump(compare(programs, arguments.rounds), sys.stdout)
     print()
 
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "images" / "comparison.png"
 BLOCK = re.compile(r"(<!-- results:begin -->\n).*?(<!-- results:end -->)", flags=re.S)
-HEAD = "| game | method | return (95 % interval) | seeds | steps per seed | steps/s |\n| --- | --- | --- | --- | --- | --- |\n"
+HEAD = "| game | method | return (95 % interval) | seeds | steps per seed |\n| --- | --- | --- | --- | --- |\n"
 
 
 def row(record: Record) -> str:
@@ -33,8 +33,7 @@ def row(record: Record) -> str:
     if final is None:
         raise SystemExit(f"{record.path} has no finished episode: train longer")
     interval = f"{final.mean:.2f} [{final.low:.2f}, {final.high:.2f}]" if curves.known(final) else f"{final.mean:.2f}"
-    speed = f"{record.steps_per_second:,.0f}" if record.steps_per_second else "—"
-    return f"| `{record.game}` | {record.method} | {interval} | {len(record.seeds)} | {record.steps:,} | {speed} |\n"
+    return f"| `{record.game}` | {record.method} | {interval} | {len(record.seeds)} | {record.steps:,} |\n"
 
 
 def table(records: Sequence[Record]) -> str:

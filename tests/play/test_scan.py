@@ -14,7 +14,7 @@ KEY = jax.random.key(0)
 
 
 class Clock(Game):
-    """Two agents; ends after three steps, by death or by the clock; shows the time, pays the action and for agent 1 ten more."""
+    """Two agents; ends after three steps, by death or by the clock; shows the time, pays the action, agent 1 ten more."""
 
     spec: Spec
     dies: bool = eqx.field(static=True, default=False)
@@ -168,7 +168,7 @@ class Uneven(Clock):
     """Ends after as many steps as the key says, one or two: what comes after the end does not count."""
 
     def reset(self, key):
-        state, seen = super().reset(key)
+        _, seen = super().reset(key)
         return {"time": 1 + jax.random.bernoulli(key).astype(jnp.int32)}, seen
 
 

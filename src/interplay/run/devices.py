@@ -35,7 +35,8 @@ def prepare(devices: int | None = None) -> int:
     compiled programs go to INTERPLAY_CACHE or ~/.cache/interplay.
     """
     if not xla_bridge.backends_are_initialized():
-        wanted = devices or int(os.environ.get("INTERPLAY_DEVICES", len(os.sched_getaffinity(0))))
+        default = int(os.environ.get("INTERPLAY_DEVICES", len(os.sched_getaffinity(0))))
+        wanted = default if devices is None else devices
         if wanted < 1:
             raise InputError(f"cannot run on {wanted} devices: give 1 or more")
         jax.config.update("jax_num_cpu_devices", wanted)

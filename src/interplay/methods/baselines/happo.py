@@ -34,7 +34,7 @@ class Settings:
     """environment steps to train for; the learning rates fall to zero over them"""
     batch: int = 64
     """games played side by side"""
-    length: int = 128
+    length: int = 32
     """steps gathered from each game per update"""
     width: int = 64
     """units per hidden layer"""
@@ -42,17 +42,17 @@ class Settings:
     """hidden layers"""
     memory: int = 0
     """units of the recurrent cell; 0: no memory"""
-    rate: float = 5e-4
+    rate: float = 2e-3
     """Adam's learning rate at the start, for actors and critic"""
     max_norm: float = 0.5
     """gradients of an actor or of the critic are clipped to this global norm"""
-    passes: int = 4
+    passes: int = 8
     """times each batch is learned from, by every agent in its turn and by the critic"""
     minibatches: int = 4
     """parts a batch is split into, each one optimizer step"""
     clip: float = 0.2
     """how far an agent's probability ratio may leave 1 before its gradient stops"""
-    discount: float = 0.99
+    discount: float = 0.97
     """worth of a reward one step later"""
     trace: float = 0.95
     """lambda of generalized advantage estimation"""

@@ -1,0 +1,34 @@
+"""Every game keeps the contract: ours by name, and a few of everybody else's through the adapters."""
+
+import importlib.util
+
+import pytest
+
+from interplay import check, games
+
+VARIANTS = [
+    "spread(agents=4, landmarks=2)",
+    "foraging(agents=3, sight=2, cooperative=True, horizon=20)",
+    "climbing(horizon=3)",
+]
+ADAPTED = ["pettingzoo:mpe/simple_spread_v3", "pettingzoo:classic/tictactoe_v3", "gymnasium:CartPole-v1"]
+COMPILED = ["jaxmarl:mpe/simple_spread_v3", "jumanji:LevelBasedForaging-v0"]
+
+
+def there(name):
+    module = games.OWN[name][0].split(":")[0]
+    return importlib.util.find_spec(f"interplay.games.{module}") is not None
+
+
+@pytest.mark.parametrize("name", [*games.OWN, *VARIANTS])
+def test_own_games(name):
+    if name in games.OWN and not there(name):
+        pytest.skip("not written yet")
+    assert check.check_game(games.make(name)) == []
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")  # theirs
+@pytest.mark.parametrize("name", [*ADAPTED, *(pytest.param(name, marks=pytest.mark.slow) for name in COMPILED)])
+def test_games_of_others(name):
+    pytest.importorskip(name.split(":")[0])
+    assert check.check_game(games.make(name), seeds=2) == []

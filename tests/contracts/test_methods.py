@@ -1,0 +1,88 @@
+"""Every method keeps the contract, on the smallest settings that exercise it."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from interplay import check, methods
+from interplay.core.budget import Budget
+from interplay.core.errors import InputError
+
+TINY = {"game": "climbing(horizon=3)", "batch": 4, "length": 4, "width": 4, "depth": 1, "passes": 1, "minibatches": 2}
+
+
+def build(slug, **changes):
+    kind = methods.module(slug).Settings
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    small = {**TINY, "memory": 4 if getattr(fields.get("memory"), "default", 0) else 0, **changes}
+    return methods.module(slug).build(kind(**{name: value for name, value in small.items() if name in fields}))
+
+
+@pytest.mark.parametrize("slug", methods.MODULES)
+def test_every_method(slug):
+    assert check.check_method(build(slug)) == []
+
+
+def test_a_method_that_plays_in_python():
+    pytest.importorskip("pettingzoo")
+    assert check.check_method(build("ippo", game="pettingzoo:classic/tictactoe_v3")) == []
+
+
+def wrong_cost(method):
+    return method._replace(cost=Budget(steps=4))
+
+
+def vector_metric(method):
+    return method._replace(step=lambda state, key: (method.step(state, key)[0], {"loss": jnp.zeros(2)}))
+
+
+def not_finite(method):
+    return method._replace(step=lambda state, key: (method.step(state, key)[0], {"loss": jnp.log(-1.0)}))
+
+
+def grows(method):
+    return method._replace(step=lambda state, key: ((state, 0), method.step(state, key)[1]))
+
+
+def marks_all(method):
+    return method._replace(batched=lambda state: jax.tree.map(lambda _: True, state))
+
+
+def forgets(method):
+    calls = []
+
+    def step(state, key):
+        calls.append(0)
+        return method.step(state, jax.random.fold_in(key, len(calls)))
+
+    return method._replace(step=step, compiled=False, batched=None)
+
+
+def devices_apart(method):
+    from interplay.core import shards
+
+    def step(state, key):
+        after, metrics = method.step(state, key)
+        scaled = jax.tree.map(lambda leaf: leaf * jax.random.uniform(shards.own(key)), after.team.actors)
+        return dataclasses.replace(after, team=dataclasses.replace(after.team, actors=scaled)), metrics
+
+    return method._replace(step=step)
+
+
+MISTAKES = [
+    (wrong_cost, "cost.steps is 4, but one step of the method takes 16"),
+    (vector_metric, "metric 'loss' has shape \\(2,\\): reduce it"),
+    (not_finite, "metric 'loss' is nan"),
+    (grows, "step changes the structure of the tree"),
+    (marks_all, "leading axes .* mark what carries the games"),
+    (forgets, "step gives other numbers for the same state and key"),
+    (devices_apart, "the devices disagree about team/actors"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "words"), MISTAKES)
+def test_mistakes_are_told(mistake, words):
+    with pytest.raises(InputError, match=words):
+        check.assert_method(mistake(build("reinforce")))
