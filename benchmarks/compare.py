@@ -58,7 +58,8 @@ def compare(programs: dict[str, str], rounds: int) -> dict[str, dict]:
     """Time the commands in `programs` against each other: what `main` prints. Raises `RuntimeError` if one stops."""
     workers: list[Worker] = []
     try:
-        workers += (Worker(name, command) for name, command in programs.items())
+        for name, command in programs.items():
+            workers.append(Worker(name, command))
         for _ in range(rounds):
             for worker in workers:
                 worker.measure()

@@ -1,11 +1,15 @@
 """Our side of the speed comparisons: a worker that trains or steps when told to, see `compare.py`.
 
-python benchmarks/ours.py train:ippo:spread:64        # then one line "go" per measurement on standard input
+    python benchmarks/ours.py train:ippo:spread:64        # then one line "go" per measurement on standard input
+
+Compile time is counted from the first of our own imports to the end of compiling; neither side's counts importing JAX.
 """
 
 import json
 import sys
 import time
+
+import jax
 
 AS_THE_PEERS = {"length": 128, "passes": 4, "minibatches": 4, "width": 64, "depth": 2}
 
@@ -36,8 +40,6 @@ def training(method: str, game: str, batch: int, extra: dict):
 
 def stepping(game: str, batch: int, length: int = 256):
     """Compile random play of a pure game, resets included, and return (steps, function)."""
-    import jax
-
     from interplay import games
     from interplay.run import devices
 

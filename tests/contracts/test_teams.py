@@ -98,10 +98,12 @@ class Grows(Wrapped):
         return (memory, jnp.zeros(3)), decision
 
 
-class OneValue(Wrapped):
+class Boxed(Wrapped):
+    """Gives real numbers where the game wants choices."""
+
     def act(self, memory, time_step, key):
         memory, decision = self.inner.act(memory, time_step, key)
-        return memory, dataclasses.replace(decision, value=decision.value.mean(keepdims=True))
+        return memory, dataclasses.replace(decision, action=decision.action[:, None] / 2)
 
 
 class NeverGreedy(Wrapped):
@@ -125,7 +127,7 @@ MISTAKES = [
     (NoiseUntold, "climbing", 0, "keep everything random that shaped it in decision.extra"),
     (OverConfident, "climbing", 0, "but log_prob says"),
     (Grows, "climbing", 0, "act changes the form of the memory"),
-    (OneValue, "climbing", 0, "value is float32\\[1\\].* wants floating\\[2\\]"),
+    (Boxed, "climbing", 0, r"action is float32\[2, 1\].* wants integer\[2\]"),
     (NeverGreedy, "climbing", 0, "greedy\\(\\) still decides at random"),
     (BrokenGradient, "climbing", 0, "gradient of log_prob, entropy and value is not finite"),
     (LateRestart, "climbing(horizon=3)", 4, "evaluate_sequence differs"),

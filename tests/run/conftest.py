@@ -67,7 +67,9 @@ def start(tmp_path: Path) -> Callable[..., folder.Run]:
 def go() -> Callable[..., loop.Progress]:
     """`go(layout, run, updates, stop=k)` trains, pressing Ctrl-C after k updates."""
 
-    def go(layout: devices.Layout, run: folder.Run, updates: int, stop: int | None = None, **pace: Any) -> loop.Progress:
+    def go(
+        layout: devices.Layout, run: folder.Run, updates: int, stop: int | None = None, **pace: Any
+    ) -> loop.Progress:
         def watch(rows, progress):
             if stop is not None and progress.update >= stop:
                 signal.raise_signal(signal.SIGINT)

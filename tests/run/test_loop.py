@@ -88,7 +88,7 @@ def test_a_finished_run_is_left_as_it_is(toy, start, go):
 
 def test_checkpoints_are_written_at_the_pace_and_few_are_kept(toy, start, go):
     run = start()
-    go(Seeds(toy(), (0,)), run, 20 * CHUNK, save=0.0, keep=2, look=1e-9)
+    go(Seeds(toy(), (0,)), run, 20 * CHUNK, save=0.0, keep=2)
     kept = sorted(path.name for path in run.checkpoints.iterdir())
     assert len(kept) == 2
     assert kept[-1] == f"{20 * CHUNK * 4:012d}"
@@ -190,16 +190,15 @@ def test_no_checkpoint_holds_a_number_that_is_not_finite(toy, start, go, value):
 
 
 def test_games_may_keep_any_number_but_nobody_may_see_it(toy, start):
-    class Play(dict):
-        pass
-
     run, layout = start(), Seeds(toy()._replace(batched=lambda state: {"play": True, "time_step": True}), (0,))
     loop._refuse_broken(layout, {"play": np.array([np.nan]), "time_step": np.ones(1)}, run, loop.Progress())
     with pytest.raises(DivergenceError, match="time_step holds"):
         loop._refuse_broken(layout, {"play": np.ones(1), "time_step": np.array([np.inf])}, run, loop.Progress())
 
 
-@pytest.mark.parametrize(("error", "metric"), [(GameError("game 3: it hung"), "game"), (OSError("no more\nat all"), "error")])
+@pytest.mark.parametrize(
+    ("error", "metric"), [(GameError("game 3: it hung"), "game"), (OSError("no more\nat all"), "error")]
+)
 def test_whatever_ends_a_run_is_in_its_status(toy, start, error, metric):
     class Failing(Host):
         def advance(self, state, update, count):
@@ -237,11 +236,16 @@ def test_a_disk_that_fills_up_gives_a_line_and_keeps_the_checkpoint_before(toy, 
     assert [row["update"] for row in run.metrics()] == list(range(1, 101))
 
 
-def test_metrics_that_cannot_be_written_stop_the_run(toy, start, go):
+def test_metrics_that_cannot_be_written_stop_the_run(toy, start, go, monkeypatch):
+    def full(self, rows):
+        raise InputError(f"cannot write {self.path}: the disk is full")
+
+    monkeypatch.setattr(sinks.JsonLines, "write", full)
     run = start()
-    run.metrics_file.symlink_to("/dev/full")
-    with pytest.raises(InputError, match=r"metrics.jsonl"):
+    with pytest.raises(InputError, match=r"metrics.jsonl: the disk is full"):
         go(Seeds(toy(), (0,)), run, 100)
+    assert run.status()["state"] == "failed"
+    assert not run.checkpoints.exists()
 
 
 def test_sinks_get_every_row_and_are_closed(toy, start, monkeypatch):

@@ -1,7 +1,7 @@
 """Records of play. Leading axes are "time batch"; agents are the axis after them."""
 
 import equinox as eqx
-from jaxtyping import Array, Bool, Float, PyTree, Shaped
+from jaxtyping import Array, Bool, Float, PyTree
 
 from interplay.core.game import TimeStep
 from interplay.core.team import Decision
@@ -23,7 +23,7 @@ class Trajectory(eqx.Module):
     truncated: Bool[Array, "time batch"]
     bootstrap: Float[Array, "time batch agent"]
     started: Bool[Array, "time batch"]
-    memory: PyTree[Shaped[Array, "batch ..."]]
+    memory: PyTree  # arrays with a leading batch axis; of numpy or JAX, as a checkpoint gives them back
 
 
 class Credit(eqx.Module):

@@ -90,19 +90,19 @@ class Bench:
         self.steps, self.seeds, self._movers = [0] * count, [0] * count, [-1] * count
         self._shapes = [(name, shape) for name, (shape, _) in shapes(self.spec).items()]
 
-    def reset(self, rows: Iterable[int], seeds: Iterable[int], out: Rows) -> None:
+    def reset(self, rows: Iterable[Any], seeds: Iterable[Any], out: Rows) -> None:
         """Start an episode of each game in `rows` and write what is seen into those rows of `out`."""
         for row, seed in zip(rows, seeds, strict=True):
             self.steps[row], self.seeds[row], self._movers[row] = 0, int(seed), -1
             self._enter(row, lambda game, seed=seed: game.reset(int(seed)), out)
 
-    def step(self, rows: Iterable[int], action: np.ndarray, out: Rows) -> None:
+    def step(self, rows: Iterable[Any], action: np.ndarray, out: Rows) -> None:
         """Step each game in `rows` with its row of `action` and write what comes of it into those rows of `out`."""
         for row in rows:
             self.steps[row] += 1
             self._enter(row, lambda game, row=row: game.step(action[row]), out)
 
-    def _enter(self, row: int, call: Callable[[HostGame], TimeStep], out: Rows) -> None:
+    def _enter(self, row: Any, call: Callable[[HostGame], TimeStep], out: Rows) -> None:
         if self.watch is not None:
             self.watch(self.first + row, self.steps[row], self._movers[row])
         try:
@@ -114,7 +114,7 @@ class Bench:
         active = out.active[row]
         self._movers[row] = int(active.argmax()) if active.sum() == 1 else -1
 
-    def _take(self, step: TimeStep, row: int, out: Rows) -> None:
+    def _take(self, step: TimeStep, row: Any, out: Rows) -> None:
         """Write one game's answer into its row, if every field has its shape and is finite."""
         for (name, shape), room in zip(self._shapes, out, strict=True):
             value = np.asarray(getattr(step, name))
@@ -126,7 +126,7 @@ class Bench:
                 agent = None if name == "shared" else self.spec.names[int(np.argwhere(~np.isfinite(room[row]))[0][0])]
                 raise AnswerError(f"{name} is not finite", agent)
 
-    def _named(self, row: int, what: str, agent: str | None) -> GameError:
+    def _named(self, row: Any, what: str, agent: str | None) -> GameError:
         agent = agent or mover_name(self.spec, self._movers[row])
         place = located(self.title, self.first + row, self.steps[row], agent)
         return GameError(f"{place}: {what} (episode seed {self.seeds[row]})")
@@ -142,6 +142,6 @@ def mover_name(spec: Spec, mover: int) -> str | None:
     return spec.names[mover] if mover >= 0 else None
 
 
-def located(name: str, game: int, step: int, agent: str | None) -> str:
+def located(name: str, game: int, step: Any, agent: str | None) -> str:
     """Where something went wrong: `pettingzoo:… game 3, agent walker_0, step 17`."""
     return f"{name} game {game}, agent {agent}, step {step}" if agent else f"{name} game {game}, step {step}"

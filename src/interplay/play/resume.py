@@ -6,7 +6,7 @@ already there are left alone; others (a new process, an earlier checkpoint) begi
 
 import warnings
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Books(NamedTuple):
     episode: np.ndarray
     log: np.ndarray
 
-    def seeds(self, rows: Iterable[int]) -> list[int]:
+    def seeds(self, rows: Iterable[Any]) -> list[Any]:
         """The seeds of the present episodes of `rows`."""
         return [word(self.origin[row], self.episode[row]) for row in rows]
 

@@ -95,16 +95,16 @@ class Workers:
         """Whether the processes are still there."""
         return self.close.alive
 
-    def reset(self, rows: Iterable[int], seeds: Iterable[int], out: Rows) -> None:
+    def reset(self, rows: Iterable[Any], seeds: Iterable[Any], out: Rows) -> None:
         """As `Bench.reset`."""
         seed_of = dict(zip(map(int, rows), map(int, seeds), strict=True))
         self._ask("reset", seed_of, seed_of.__getitem__, None, out)
 
-    def step(self, rows: Iterable[int], action: np.ndarray, out: Rows) -> None:
+    def step(self, rows: Iterable[Any], action: np.ndarray, out: Rows) -> None:
         """As `Bench.step`."""
         self._ask("step", rows, lambda row: 0, action, out)
 
-    def _ask(self, verb: str, rows: Iterable[int], seed: Callable, action: np.ndarray | None, out: Rows) -> None:
+    def _ask(self, verb: str, rows: Iterable[Any], seed: Callable, action: np.ndarray | None, out: Rows) -> None:
         if not self.alive:
             raise GameError(f"{self.title}: its processes were stopped")
         wanted = set(map(int, rows))
@@ -118,7 +118,7 @@ class Workers:
             self._send(index, json.dumps(header).encode(), None if action is None else action[mine].tobytes())
         self._replies(asked, self.timeout, lambda index, data: _unpack(data, self.spec, asked[index], out))
 
-    def _send(self, index: int, header: bytes, action: bytes | None) -> None:
+    def _send(self, index: Any, header: bytes, action: bytes | None) -> None:
         try:
             self._lines[index].send_bytes(header)
             if action is not None:
@@ -149,7 +149,7 @@ class Workers:
             self._fail(min(waiting.values()), f"no answer within {self.timeout:g} s; its process was stopped")
         return answers
 
-    def _answer(self, index: int, line: Any, take: Callable | None) -> dict:
+    def _answer(self, index: Any, line: Any, take: Callable | None) -> dict:
         try:
             header = json.loads(line.recv_bytes())
             if "error" not in header and take is not None:
@@ -161,7 +161,7 @@ class Workers:
             hint = "" if self._known else "; a script that trains needs `if __name__ == '__main__':` around that"
             self._fail(index, f"its process has ended (exit code {code}){hint}")
 
-    def _fail(self, index: int, what: str) -> NoReturn:
+    def _fail(self, index: Any, what: str) -> NoReturn:
         game, step, mover = self._watched[index]
         agent = mover_name(self.spec, mover) if self._known else None
         self.close()
@@ -208,7 +208,7 @@ def serve(line: Any, watched: Any, made: tuple, count: int, first: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the line
     sys.stdout = sys.stderr  # standard output is for the parent's results, whatever games have to say
 
-    def watch(game: int, step: int, mover: int) -> None:
+    def watch(game: int, step: Any, mover: int) -> None:
         watched[0], watched[1], watched[2] = game, step, mover
 
     try:

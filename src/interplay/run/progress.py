@@ -65,6 +65,7 @@ def _lines(title: str) -> Iterator[Watcher]:
 
 def _latest(rows: list[dict[str, Any]], returns: dict[int, float]) -> str:
     for row in rows:
-        if row["return"] == row["return"]:  # NaN: no episode ended in this update
-            returns[row["seed"]] = row["return"]
+        value = row.get("return", float("nan"))
+        if value == value:  # NaN: no episode ended in this update
+            returns[row["seed"]] = value
     return "return " + " ".join(f"{returns[seed]:.2f}" for seed in sorted(returns)) if returns else ""
