@@ -38,6 +38,7 @@ SETTINGS |= {
     "trace": 0.95,
     "value_weight": 0.5,
     "entropy_weight": 0.01,
+    "scale_decay": 1.0,  # critics learn returns as they are
 }
 GAMES = {"ours": "ending:spread", "ours_bootstrapped": "spread(horizon=26)"}
 POINTS = 10  # compared, evenly along the training

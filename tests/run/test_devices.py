@@ -34,6 +34,7 @@ def test_seeds_together_are_seeds_alone_on_any_number_of_devices(toy):
         np.testing.assert_array_equal(rows["size"][:, place], own_rows["size"][:, 0])
 
 
+@pytest.mark.slow
 def test_seeds_of_a_real_method_train_together_as_alone(tiny):
     together, alone = Seeds(method(**tiny), (1, 2, 3)), Seeds(method(**tiny), (2,), devices=1)
     state, own = together.advance(together.init(), 0, 5)[0], alone.advance(alone.init(), 0, 5)[0]

@@ -21,9 +21,9 @@ from interplay.check.record import (
     fields,
     judged,
     legal_action,
+    picture,
     running,
     sound_spec,
-    svg,
     without_say,
 )
 from interplay.check.words import differing, guarded, listed, not_arrays, reformed, refuse, words_of_keys
@@ -45,7 +45,7 @@ def check_game(game: AnyGame, seeds: int = 3) -> list[str]:
         []
     """
     if isinstance(game, HostGame):
-        stages = (sound_spec, host.answers, host.episodes, host.picture)
+        stages = (sound_spec, host.answers, host.episodes, host.drawn)
     elif isinstance(game, Game):
         stages = (sound_spec, _answers, _traces, _rest)
     else:
@@ -154,12 +154,12 @@ def _alike(game: Game, key: PRNGKeyArray, length: int, record: tuple[TimeStep, T
     start, key = jax.random.split(key)
     state, seen = game.reset(start)
     yield from _same(jax.tree.map(lambda leaf: leaf[0], record[0]), seen, "reset")
-    yield from guarded("draw", lambda: _picture(game, state))
+    yield from guarded("draw", lambda: picture(lambda: game.draw(state)))
     for index, step_key in enumerate(jax.random.split(key, length)[:EAGER]):
         act_key, step_key, _ = jax.random.split(step_key, 3)
         state, seen = game.step(state, legal_action(game.spec, seen, act_key), step_key)
         yield from _same(jax.tree.map(lambda leaf, t=index: leaf[0, t], record[1]), seen, "step")
-        yield from guarded("draw", lambda state=state: _picture(game, state))
+        yield from guarded("draw", lambda state=state: picture(lambda: game.draw(state)))
         if seen.terminated or seen.truncated:
             return
 
@@ -170,8 +170,3 @@ def _same(batched: TimeStep, alone: TimeStep, where: str) -> Iterator[str]:
             f"{where} gives other numbers compiled in a batch than alone and uncompiled ({listed(changed)} differ): "
             "make it a pure function of its arguments: no numpy randomness, no counters of its own, no batch sums"
         )
-
-
-def _picture(game: Game, state: Any) -> Iterator[str]:
-    if type(game).draw is not Game.draw:
-        yield from svg(game.draw(state))

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from interplay.check.record import LONGEST, NO_SAY, fields, judged, svg
+from interplay.check.record import LONGEST, NO_SAY, fields, judged, picture
 from interplay.check.words import differing, guarded, listed, plain
 from interplay.core.game import Discrete, HostGame, Spec, TimeStep
 
@@ -46,11 +46,10 @@ def episodes(game: HostGame, seeds: int) -> Iterator[str]:
     yield from guarded("playing", look)
 
 
-def picture(game: HostGame, seeds: int) -> Iterator[str]:
+def drawn(game: HostGame, seeds: int) -> Iterator[str]:
     """The opening state as SVG."""
-    if type(game).draw is not HostGame.draw:
-        game.reset(0)
-        yield from guarded("draw", lambda: svg(game.draw()))
+    game.reset(0)
+    yield from guarded("draw", lambda: picture(game.draw))
 
 
 def played(game: HostGame, seed: int, length: int, actions: Sequence[np.ndarray] = ()):

@@ -1,6 +1,6 @@
 """What one record of episodes, pure or in Python, tells about a game: the parts that both batteries share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from xml.etree import ElementTree
 
@@ -90,6 +90,14 @@ def _shape_hint(name: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> str
     if got == wanted[1:]:
         return "the agent axis is missing, give every agent a row"
     return "pad narrow agents with zeros and set the sizes in the spec"
+
+
+def picture(draw: Callable[[], Any]) -> Iterator[str]:
+    """Whether what `draw` gives is SVG; a game that says that it has no picture need not have one."""
+    try:
+        yield from svg(draw())
+    except NotImplementedError:
+        return
 
 
 def svg(picture: Any) -> Iterator[str]:

@@ -29,7 +29,7 @@ class Books(NamedTuple):
 
     def seeds(self, rows: Iterable[Any]) -> list[Any]:
         """The seeds of the present episodes of `rows`."""
-        return [word(self.origin[row], self.episode[row]) for row in rows]
+        return [word(int(self.origin[row]), int(self.episode[row])) for row in rows]
 
     def turn(self, rows: np.ndarray) -> None:
         """The next episode of `rows` begins."""
