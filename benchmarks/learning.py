@@ -13,8 +13,8 @@ is bootstrapped. What still differs between the first two: jaxmarl shuffles sing
 we shuffle joint rows by a keyed bijection (a Feistel network, `core/keys.py`); it standardizes advantages within each
 minibatch, we over the whole batch; its learning rate falls once an update, ours once a minibatch.
 
-Writes learning.json and learning.svg beside this file. "equal" says whether the 95 % intervals of `jaxmarl` and `ours`
-overlap at every point compared, each the mean over a twentieth of the training.
+Writes learning.json and learning.svg beside this file, and a table into README.md. "equal" says whether the
+95 % intervals of `jaxmarl` and `ours` overlap at every point compared, each the mean over a twentieth of the training.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import page
 
 from interplay.measure import stats
 
@@ -96,6 +97,22 @@ def overlapping(one: dict[str, list], other: dict[str, list]) -> list[bool]:
     ]
 
 
+def table(result: dict[str, Any]) -> str:
+    """Returns at every other point as a Markdown table, and what follows from them."""
+    arms, some = result["points"], slice(1, None, 2)
+    names = [name.replace("_", ", ") for name in arms]
+    lines = [f"| environment steps | {' | '.join(names)} |", "| ---: |" + " ---: |" * len(arms)]
+    for index, steps in list(enumerate(arms["ours"]["steps"]))[some]:
+        cells = [
+            f"{arm['mean'][index]:.2f} ({arm['low'][index]:.2f} to {arm['high'][index]:.2f})" for arm in arms.values()
+        ]
+        lines.append(f"| {steps:,} | {' | '.join(cells)} |")
+    count, points = sum(result["overlap"]), len(result["overlap"])
+    pair = f"`jaxmarl` and `ours` ({result['seeds']} seeds each)"
+    verdict = f"The 95 % intervals of {pair} overlap at {count} of {points} points."
+    return "\n".join([*lines, "", verdict])
+
+
 def draw(arms: dict[str, Any], path: Path) -> None:
     """Mean curves with their intervals."""
     import matplotlib
@@ -107,7 +124,8 @@ def draw(arms: dict[str, Any], path: Path) -> None:
     for name, arm in arms.items():
         curves = np.asarray(arm["curves"])
         smooth = np.stack([np.convolve(row, np.ones(9) / 9, "valid") for row in curves])
-        band, steps = stats.mean_curve(smooth), np.asarray(arm["steps"])[4:-4]
+        smooth, steps = smooth[:, ::4], np.asarray(arm["steps"])[4:-4:4]
+        band = stats.mean_curve(smooth)
         axes.plot(steps, band.mean, color=COLORS[name], label=f"{name.replace('_', ', ')} ({len(curves)} seeds)")
         axes.fill_between(steps, band.low, band.high, color=COLORS[name], alpha=0.2, linewidth=0)
     axes.set(
@@ -127,6 +145,7 @@ def main() -> None:
         "--theirs", type=Path, help="what theirs_jaxmarl.py printed before, instead of training it anew"
     )
     parser.add_argument("--out", type=Path, default=HERE / "learning.json")
+    parser.add_argument("--page", type=Path, default=HERE / "README.md")
     arguments = parser.parse_args()
     if arguments.theirs is None and not {"JAXMARL_PYTHON", "PEER_REPO"} <= set(os.environ):
         raise SystemExit("set JAXMARL_PYTHON and PEER_REPO: theirs_jaxmarl.py says how to set them up")
@@ -148,6 +167,7 @@ def main() -> None:
         name: {"steps": arm["steps"], "mean": np.mean(arm["curves"], 0).round(3).tolist()} for name, arm in arms.items()
     }
     arguments.out.write_text(json.dumps({**result, "curves": curves}) + "\n")
+    page.put("learning", table(result), arguments.page)
     print(json.dumps(result))
 
 

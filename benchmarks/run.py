@@ -22,10 +22,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import page
 from compare import Worker, compare, quartiles
 
 HERE = Path(__file__).parent
-START, END = "<!-- table: benchmarks/run.py writes it -->", "<!-- end of table -->"
 OURS = f"{sys.executable} {HERE / 'ours.py'}"
 # the sizes of jaxmarl's recurrent baseline: two dense layers and a cell, all of 128
 LARGE = {"width": 128, "memory": 128}
@@ -248,13 +248,6 @@ def merged(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[st
     return [found[key] for row in rows() if (key := (row.name, row.against)) in found]
 
 
-def into_page(text: str, page: Path) -> None:
-    """Put `text` between the marks of a page."""
-    before, _, rest = page.read_text().partition(START)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{START}\n{text}\n{END}{after}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
@@ -274,7 +267,7 @@ def main() -> None:
                 "python": platform.python_version(),
             }
             arguments.out.write_text(json.dumps({"machine": machine, "rows": results}, indent=1) + "\n")
-    into_page(table(results), arguments.page)
+    page.put("table", table(results), arguments.page)
 
 
 if __name__ == "__main__":

@@ -275,8 +275,9 @@ def _parsed(words: list[str]) -> functools.partial[Outcome]:
             return app.cli(args=words or ["--help"], prog="interplay", config=(tyro.conf.FlagCreatePairsOff,))
     except SystemExit as leaving:
         if leaving.code:
-            box = said.getvalue().partition("╮")[2]
-            text = re.split(r"For full helptext|Argument helptext|Got errors", re.sub(r"[╭╮╰╯│─\s]+", " ", box))[0]
+            _, *lines = said.getvalue().splitlines()  # a title, then the words inside a frame
+            text = re.sub(r"([╭╮╰╯│─\s]|-{3,})+", " ", " ".join(lines))
+            text = re.split(r"For full helptext|Argument helptext|Got errors", text)[0]
             asked = f"{words[0]} " if words[0] in ("train", "resume", "replay", "compare", "report", "doctor") else ""
             _complain(f"{text.strip(' .:')}: see `interplay {asked}--help`")
         raise
@@ -349,14 +350,13 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _joined(words: list[str]) -> list[str]:
-    """Repeated `--set a=1 --set b=2` as one `--set a=1 b=2`."""
+    """Repeated `--set a=1 --set b=2` as one `--set a=1 b=2` at the end, in their order."""
     for flag in ("--set", "--sink"):
-        places = [index for index, word in enumerate(words) if word == flag]
-        for index in reversed(places[1:]):
-            moved = [words.pop(index)]
-            while index < len(words) and not words[index].startswith("-"):
-                moved.append(words.pop(index))
-            words[places[0] + 1 : places[0] + 1] = moved[1:]
+        values, rest, taking = [], [], False
+        for word in words:
+            taking = word == flag or (taking and not word.startswith("-"))
+            (values if taking else rest).append(word)
+        words = [*rest, *([flag] if values else []), *(value for value in values if value != flag)]
     return words
 
 

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow  # many compilations: `make slow` runs them
 
 VARIANTS = [
     "spread(agents=4, landmarks=2)",
-    "foraging(agents=3, sight=2, cooperative=True, horizon=20)",
+    "foraging(agents=3, sight=2, horizon=20)",
     "climbing(horizon=3)",
 ]
 ADAPTED = ["pettingzoo:mpe/simple_spread_v3", "pettingzoo:classic/tictactoe_v3", "gymnasium:CartPole-v1"]

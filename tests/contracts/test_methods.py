@@ -22,7 +22,12 @@ def build(slug, **changes):
     return methods.module(slug).build(kind(**{name: value for name, value in small.items() if name in fields}))
 
 
-@pytest.mark.parametrize("slug", methods.MODULES)
+SLOW = ("mappo-recurrent", "hatrpo")  # compile longest
+
+
+@pytest.mark.parametrize(
+    "slug", [pytest.param(slug, marks=[pytest.mark.slow] * (slug in SLOW)) for slug in methods.MODULES]
+)
 def test_every_method(slug):
     assert check.check_method(build(slug)) == []
 

@@ -49,7 +49,7 @@ def check_method(method: Method, seed: int = 0) -> list[str]:
     if problems:
         return problems
     problems += guarded("counting steps", lambda: _cost(method, init(devices.starting_key(seed))))
-    if method.batched is not None:
+    if method.compiled and method.batched is not None:
         problems += guarded("laying the games over two devices", lambda: _laid_over(method, seed))
     return list(dict.fromkeys(problems))
 
@@ -151,7 +151,7 @@ def _laid_over(method: Method, seed: int) -> Iterator[str]:
     if len(set(sizes.values())) > 1:
         yield f"leaves marked by batched have leading axes {sorted(set(sizes.values()))}: mark what carries the games"
         return
-    if jax.device_count() < 2 or not method.compiled or any(not size or size[0] % 2 for size in sizes.values()):
+    if jax.device_count() < 2 or any(not size or size[0] % 2 for size in sizes.values()):
         return
     layout = devices.Split(method, (seed,), 2)
     after, metrics = layout.advance(layout.init(), 0, 1)

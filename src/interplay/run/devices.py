@@ -61,7 +61,11 @@ class Layout:
         self.method, self.seeds = method, seeds
 
     def init(self) -> State:
-        """The state of every seed before the first update, seeds on the leading axis."""
+        """The state of every seed before the first update, seeds on the leading axis.
+
+        Made on one device and then laid out: batched QR (orthogonal weights of several members) never returns where
+        two processor devices run it at once.
+        """
         raise NotImplementedError
 
     def advance(self, state: State, update: int, count: int) -> tuple[State, dict[str, np.ndarray]]:
@@ -113,20 +117,11 @@ def _several(method: Method, state: State, seed, update, count):
     return jax.lax.fori_loop(0, count, one, (state, rows))
 
 
-def _each(share, function: Callable, room: int):
-    """`function(place)` for places 0 to `share` − 1, stacked.
-
-    `share` equals `room`, but the compiler does not know: it would unroll a single turn and round its numbers in another
-    way than those of several, and a seed's numbers must not depend on how many train beside it.
-    """
-    shapes = jax.eval_shape(function, jnp.int32(0))
-    blank = jax.tree.map(lambda leaf: jax.lax.empty((room, *leaf.shape), leaf.dtype), shapes)
-    put = lambda place: lambda whole, part: jax.lax.dynamic_update_index_in_dim(whole, part, place, 0)
-    return jax.lax.fori_loop(0, share, lambda place, rows: jax.tree.map(put(place), rows, function(place)), blank)
-
-
 class Seeds(Layout):
-    """Seeds laid over the devices; each device trains its seeds one after the other, exactly as if they were alone."""
+    """Seeds laid over the devices; each device trains its seeds one after the other, exactly as if they were alone.
+
+    A seed's numbers do not depend on how many train beside it; on another number of devices they round differently.
+    """
 
     name = "seeds"
 
@@ -136,22 +131,19 @@ class Seeds(Layout):
         self.padding = -len(seeds) % used
         self.padded = jnp.array([*seeds, *seeds[: self.padding]], jnp.uint32)
         self.mesh = Mesh(np.array(jax.devices()[:used]), (SEED,))
-        self.share = jnp.int32(len(self.padded) // used)
-        self._program = jax.jit(self._over_seeds(self._many, 2, 3), donate_argnums=0)
+        self._program = jax.jit(self._over_seeds(self._many, 2, 2), donate_argnums=0)
 
     def init(self) -> State:
-        make = lambda seed: self.method.init(starting_key(seed))
-        many = lambda seeds, share: _each(share, lambda place: make(seeds[place]), len(seeds))
-        return jax.jit(self._over_seeds(many, 1, 1))(self.padded, self.share)
+        make = lambda seeds: jax.lax.map(lambda seed: self.method.init(starting_key(seed)), seeds)
+        return self.place(jax.jit(make)(jnp.array(self.seeds, jnp.uint32)))  # on one device: see `Layout.init`
 
     def advance(self, state, update, count):
-        state, rows = self._program(state, self.padded, jnp.uint32(update), jnp.int32(count), self.share)
+        state, rows = self._program(state, self.padded, jnp.uint32(update), jnp.int32(count))
         real = len(self.seeds)
         return state, {name: np.asarray(value)[:real, :count].swapaxes(0, 1) for name, value in rows.items()}
 
-    def _many(self, states: State, seeds, update, count, share):
-        alone = lambda place: jax.tree.map(lambda leaf: leaf[place], states)
-        return _each(share, lambda place: _several(self.method, alone(place), seeds[place], update, count), len(seeds))
+    def _many(self, states: State, seeds, update, count):
+        return jax.lax.map(lambda row: _several(self.method, row[0], row[1], update, count), (states, seeds))
 
     def place(self, state):
         padded = jax.tree.map(_padded_by(self.padding), state)
@@ -186,7 +178,7 @@ class Split(Layout):
 
     def init(self) -> State:
         make = lambda key: jax.tree.map(lambda leaf: leaf[None], self.method.init(key))
-        return jax.jit(make, out_shardings=self._shardings())(starting_key(self.seeds[0]))
+        return self.place(jax.jit(make)(starting_key(self.seeds[0])))  # on one device: see `Layout.init`
 
     def trace(self) -> None:
         """Go through the program without running it; raises what its parts raise about shapes."""

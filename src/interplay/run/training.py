@@ -10,6 +10,7 @@ from interplay import methods
 from interplay.core.errors import InputError
 from interplay.core.method import Method
 from interplay.run import devices, folder, loop, screening
+from interplay.run import sinks as run_sinks
 from interplay.run.folder import Run
 
 
@@ -40,6 +41,9 @@ def train(
     settings = methods.settings(method, game=game, **changes)
     if settings.steps < 1:
         raise InputError(f"cannot train for {settings.steps} steps: give 1 or more")
+    unknown = next((name for name in sinks if name not in run_sinks.SINKS), None)
+    if unknown is not None:
+        raise InputError(f"there is no sink '{unknown}': use {', '.join(run_sinks.SINKS)}")
     if seed < 0 or seed + seeds > 2**32:
         raise InputError(f"seeds {seed} to {seed + seeds - 1} are out of range: give numbers from 0 to {2**32 - 1}")
     built = build(method, settings)
