@@ -6,8 +6,6 @@ import pytest
 
 from interplay import check, games
 
-pytestmark = pytest.mark.slow  # many compilations: `make slow` runs them
-
 VARIANTS = [
     "spread(agents=4, landmarks=2)",
     "foraging(agents=3, sight=2, horizon=20)",

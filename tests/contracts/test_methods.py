@@ -10,8 +10,6 @@ from interplay import check, methods
 from interplay.core.budget import Budget
 from interplay.core.errors import InputError
 
-pytestmark = pytest.mark.slow  # many compilations: `make slow` runs them
-
 TINY = {"game": "climbing(horizon=3)", "batch": 4, "length": 4, "width": 4, "depth": 1, "passes": 1, "minibatches": 2}
 
 

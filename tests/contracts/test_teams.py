@@ -15,8 +15,6 @@ from interplay.methods.baselines.random import Uniform
 from interplay.nets import views
 from interplay.nets.seated import seated
 
-pytestmark = pytest.mark.slow  # many compilations: `make slow` runs them
-
 KEY = jax.random.key(0)
 SEATS = {
     "shared": population.shared,

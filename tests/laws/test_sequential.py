@@ -137,7 +137,7 @@ def test_hatrpo_stays_in_the_region_and_improves(fixture, request):
     def taught(team, batch):
         moved, _, told = learner.update(team, learner.init(team), batch, KEY)
         seats = [(alone(team, agent), alone(moved, agent), rows_of(batch, agent)) for agent in range(2)]
-        apart = jnp.array([trust.divergence(*seat) for seat in seats])
+        apart = jnp.array([trust.divergence(trust.policies(old, rows), new, rows) for old, new, rows in seats])
         return moved, told, apart, change(*seats[0][1:]) * change(*seats[1][1:])
 
     moved, told, apart, ratio = taught(team, batch)
@@ -167,9 +167,9 @@ class Remembering(Team):
         raise NotImplementedError
 
 
-def test_divergence_refuses_memory(unequal):
+def test_policies_with_memory_are_refused(unequal):
     with pytest.raises(InputError, match="set memory to 0"):
-        trust.divergence(Remembering(), Remembering(), unequal[1])
+        trust.policies(Remembering(), unequal[1])
 
 
 def test_conjugate_gradients_solve_a_known_system():

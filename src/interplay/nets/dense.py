@@ -98,6 +98,26 @@ batching.primitive_batchers[_affine] = _batch_affine
 mlir.register_lowering(_affine, mlir.lower_fun(_shifted, multiple_results=False))
 
 
+def orthogonal(key: PRNGKeyArray, shape: tuple[int, int]) -> Float[Array, "rows columns"]:
+    """A random matrix whose columns (or rows, where they are fewer) are orthonormal, uniform among all such.
+
+    Gram-Schmidt, each column twice, on normal numbers: the QR decomposition of `jax.numpy` waits on a processor inside
+    the thread pool that has to serve it, and two of them at once on two cores never end.
+
+    Source: Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks" (2014).
+    """
+    normal = jax.random.normal(key, (max(shape), min(shape)))
+
+    def add(index, basis):
+        column = normal[:, index]
+        for _ in range(2):
+            column = column - basis @ (basis.T @ column)
+        return basis.at[:, index].set(column / jnp.linalg.norm(column))
+
+    basis = jax.lax.fori_loop(0, min(shape), add, jnp.zeros_like(normal))
+    return basis if shape[0] >= shape[1] else basis.T
+
+
 class Dense(eqx.Module):
     """One affine layer: `x @ weight + bias`."""
 
@@ -106,7 +126,7 @@ class Dense(eqx.Module):
 
     def __init__(self, inputs: int, outputs: int, gain: float, key: PRNGKeyArray):
         """Orthogonal weight scaled by `gain`, zero bias (Saxe et al. 2014, as in the PPO reference code)."""
-        self.weight = jax.nn.initializers.orthogonal(gain)(key, (inputs, outputs))
+        self.weight = gain * orthogonal(key, (inputs, outputs))
         self.bias = jnp.zeros(outputs)
 
     def __call__(self, x: Float[Array, "input"]) -> Float[Array, "output"]:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from interplay.core.team import restart
-from interplay.nets.dense import MLP, Activation, Dense
+from interplay.nets.dense import MLP, Activation, Dense, orthogonal
 
 
 class GRU(eqx.Module):
@@ -27,7 +27,6 @@ class GRU(eqx.Module):
         first, second = jax.random.split(key)
         self.inputs = Dense(inputs, 3 * hidden, 1.0, first)
         blocks = jax.random.split(second, 3)
-        orthogonal = jax.nn.initializers.orthogonal()
         self.hidden = jnp.concatenate([orthogonal(block, (hidden, hidden)) for block in blocks], axis=1)
         self.candidate_bias = jnp.zeros(hidden)
 

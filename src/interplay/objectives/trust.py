@@ -7,7 +7,7 @@ conjugate gradients and no line search this is a policy gradient of limited leng
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -58,19 +58,23 @@ def surrogate(ratio: Ratio = per_agent) -> Objective:
     return objective(term)
 
 
-def divergence(old: Team, new: Team, batch: Batch) -> Scalar:
-    """E[KL(old ‖ new)] of the agents' policies over the rows of `batch`, in nats.
+def policies(team: Team, batch: Batch):
+    """The distributions of the agents' actions at every row of `batch`, leading axes "time batch agent".
 
-    The teams offer `policy(memory, time_step, context)`, as `Seated` does. Raises `InputError` for teams with memory.
+    The team offers `policy(memory, time_step, context)`, as `Seated` does. Raises `InputError` for teams with memory.
     """
-    if has_memory(old):
+    if has_memory(team):
         raise InputError("trust regions compare policies row by row: set memory to 0")
+    policy = cast(Any, team).policy
     context = batch.trajectory.decision.extra.get("context")
-    policies = lambda team: jax.vmap(jax.vmap(lambda seen, filled: team.policy(team.begin(), seen, filled)))(
-        batch.trajectory.time_step, context
-    )
-    apart = lambda before, after: before.divergence(after)
-    each = jax.vmap(jax.vmap(jax.vmap(apart)))(jax.lax.stop_gradient(policies(old)), policies(new))
+    one = lambda seen, filled: policy(team.begin(), seen, filled)
+    return jax.vmap(jax.vmap(one))(batch.trajectory.time_step, context)
+
+
+def divergence(before, team: Team, batch: Batch) -> Scalar:
+    """E[KL(old ‖ new)] in nats over the rows of `batch`, from the `policies` of before to those of `team`."""
+    apart = lambda old, new: old.divergence(new)
+    each = jax.vmap(jax.vmap(jax.vmap(apart)))(before, policies(team, batch))
     return average(each, batch.credit.weight)
 
 
@@ -161,7 +165,8 @@ def team_step(loss: Objective, team: Team, batch: Batch, region: Region) -> tupl
     parameters, rest = eqx.partition(team, eqx.is_inexact_array)
     at = lambda parameters: eqx.combine(parameters, rest)
     value = lambda parameters: loss(at(parameters), batch)[0]
-    distance = lambda parameters: divergence(team, at(parameters), batch)
+    before = policies(team, batch)
+    distance = lambda parameters: divergence(before, at(parameters), batch)
     parameters, metrics = natural_step(value, distance, parameters, region)
     return at(parameters), metrics
 

@@ -9,7 +9,6 @@ are the same.
 import contextlib
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +60,7 @@ class Layout:
         self.method, self.seeds = method, seeds
 
     def init(self) -> State:
-        """The state of every seed before the first update, seeds on the leading axis.
-
-        Made on one device and then laid out: batched QR (orthogonal weights of several members) never returns where
-        two processor devices run it at once.
-        """
+        """The state of every seed before the first update, seeds on the leading axis."""
         raise NotImplementedError
 
     def advance(self, state: State, update: int, count: int) -> tuple[State, dict[str, np.ndarray]]:
@@ -135,7 +130,7 @@ class Seeds(Layout):
 
     def init(self) -> State:
         make = lambda seeds: jax.lax.map(lambda seed: self.method.init(starting_key(seed)), seeds)
-        return self.place(jax.jit(make)(jnp.array(self.seeds, jnp.uint32)))  # on one device: see `Layout.init`
+        return self.place(jax.jit(make)(jnp.array(self.seeds, jnp.uint32)))
 
     def advance(self, state, update, count):
         state, rows = self._program(state, self.padded, jnp.uint32(update), jnp.int32(count))
@@ -147,7 +142,7 @@ class Seeds(Layout):
 
     def place(self, state):
         padded = jax.tree.map(_padded_by(self.padding), state)
-        return jax.device_put(padded, NamedSharding(self.mesh, PartitionSpec(SEED)))
+        return jax.tree.map(lambda leaf: _put(leaf, self.mesh, PartitionSpec(SEED)), padded)
 
     def _over_seeds(self, function: Callable, mapped: int, plain: int = 0):
         specs = (PartitionSpec(SEED),) * mapped + (PartitionSpec(),) * plain
@@ -178,7 +173,7 @@ class Split(Layout):
 
     def init(self) -> State:
         make = lambda key: jax.tree.map(lambda leaf: leaf[None], self.method.init(key))
-        return self.place(jax.jit(make)(starting_key(self.seeds[0])))  # on one device: see `Layout.init`
+        return self.place(jax.jit(make)(starting_key(self.seeds[0])))
 
     def trace(self) -> None:
         """Go through the program without running it; raises what its parts raise about shapes."""
@@ -194,10 +189,7 @@ class Split(Layout):
         return jax.tree.map(lambda leaf: leaf[None], alone), rows
 
     def place(self, state):
-        return jax.tree.map(jax.device_put, state, self._shardings())
-
-    def _shardings(self):
-        return jax.tree.map(partial(NamedSharding, self.mesh), self._specs)
+        return jax.tree.map(lambda leaf, spec: _put(leaf, self.mesh, spec), state, self._specs)
 
 
 class Host(Layout):
@@ -260,6 +252,11 @@ def _divisible(method: Method, devices: int) -> bool:
     marks = method.batched(shapes)  # type: ignore[misc]
     sizes = {leaf.shape[0] for leaf, mark in zip(jax.tree.leaves(shapes), jax.tree.leaves(marks), strict=True) if mark}
     return all(size % devices == 0 for size in sizes)
+
+
+def _put(leaf, mesh: Mesh, spec: PartitionSpec):
+    """`leaf` laid over the devices; empty ones are on all, as programs give them back (or they would compile twice)."""
+    return jax.device_put(leaf, NamedSharding(mesh, spec if leaf.size else PartitionSpec()))
 
 
 def _padded_by(count: int):

@@ -33,13 +33,13 @@ class Settings:
     """environment steps to train for; the critic's learning rate falls to zero over them"""
     batch: int = 64
     """games played side by side"""
-    length: int = 128
+    length: int = 64
     """steps gathered from each game per update"""
     width: int = 64
     """units per hidden layer"""
     depth: int = 2
     """hidden layers"""
-    kl_limit: float = 0.01
+    kl_limit: float = 0.02
     """largest mean KL divergence of one agent's step, in nats"""
     damping: float = 0.1
     """added to the diagonal of the Fisher information"""
@@ -51,17 +51,17 @@ class Settings:
     """each of them is this share of the one before"""
     accept: float = 0.5
     """share of the improvement expected to first order that has to come true"""
-    rate: float = 5e-4
+    rate: float = 2e-3
     """Adam's learning rate for the critic at the start"""
     max_norm: float = 0.5
     """gradients of the critic are clipped to this global norm"""
-    passes: int = 4
+    passes: int = 8
     """times the critic learns from each batch"""
     minibatches: int = 4
     """parts a batch is split into for the critic, each one optimizer step"""
     clip: float = 0.2
     """how far the critic may move per batch, on its own scale"""
-    discount: float = 0.99
+    discount: float = 0.97
     """worth of a reward one step later"""
     trace: float = 0.95
     """lambda of generalized advantage estimation"""
