@@ -4,11 +4,14 @@ The layers that work on arrays are imported through jaxtyping's hook, so that ev
 promises is checked whenever a test calls the function. `core.game` is left out: tests give wrong steps on purpose.
 """
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import jaxtyping
+import pytest
 
 DEVICES = 2
 CACHE = Path(os.environ.get("INTERPLAY_CACHE", Path.home() / ".cache" / "interplay" / "tests"))
@@ -17,7 +20,8 @@ LAYERS = ("credit", "games", "measure", "methods", "nets", "objectives", "play",
 CHECKED = [f"interplay.core.{name}" for name in CORE] + [f"interplay.{name}" for name in LAYERS]
 
 os.environ["INTERPLAY_DEVICES"] = str(DEVICES)  # for the processes that tests start
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+FLAGS = "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0"  # a third less compiling, same numbers to rounding
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}".strip()
 jax.config.update("jax_num_cpu_devices", DEVICES)
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)  # uncompiled checks run hundreds of tiny programs
@@ -25,3 +29,11 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 if not os.environ.get("INTERPLAY_UNCHECKED"):  # whole numbers may stand for real ones
     jaxtyping.install_import_hook(CHECKED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten() -> Iterator[None]:
+    """Compiled programs of a file go with it: each holds memory maps, and a process may have about 65,000 of them."""
+    yield
+    jax.clear_caches()
+    gc.collect()

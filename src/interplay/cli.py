@@ -80,7 +80,7 @@ def train(
     """Train METHOD on a game and write a run folder.
 
     Args:
-        method: a name that `interplay list methods` shows
+        method: a name that `interplay list methods` shows, or a module of your own
         game: a name that `interplay list games` shows, ADAPTER:NAME, or MODULE:CLASS of your own
         steps: environment steps per seed; one step moves all agents of one game once
         seeds: how many seeds to train together
@@ -128,13 +128,16 @@ def resume(run: RunFolder, /, *, checkpoint_seconds: float = 30.0, json: bool = 
 
 
 @command
-def evaluate(run: RunFolder, /, *, episodes: int = 128, sampled: bool = False, json: bool = False) -> Outcome:
+def evaluate(
+    run: RunFolder, /, *, episodes: int = 128, sampled: bool = False, crossplay: bool = False, json: bool = False
+) -> Outcome:
     """Play fresh episodes with a run's newest checkpoint.
 
     Args:
         run: a run folder
         episodes: episodes per seed
         sampled: sample actions instead of taking the most likely ones
+        crossplay: also play every seed's first agent with every other seed's partners
         json: print one JSON object
     """
     from interplay.run import saved
@@ -142,12 +145,16 @@ def evaluate(run: RunFolder, /, *, episodes: int = 128, sampled: bool = False, j
     loaded = saved.load(run)
     _say(loaded.notes)
     result = loaded.evaluate(episodes, greedy=not sampled)
+    if crossplay:
+        result |= loaded.crossplay(episodes, greedy=not sampled)
     saved.write_evaluation(loaded, result)
     if json:
         return 0, result
     score = result["return"]
     print(f"return {_interval(score)} over {result['over']}, {episodes} episodes a seed, {result['mode']} actions")
     print(f"the team runs {_needs(result['execution'])}")
+    if crossplay:
+        _pairs(result)
     return DONE
 
 
@@ -372,6 +379,17 @@ def _table(title: str, rows: dict[str, str]) -> None:
     table = rich.table.Table("name", "what it is", title=title, title_justify="left", box=None)
     for name, text in rows.items():
         table.add_row(name, text)
+    rich.console.Console().print(table)
+
+
+def _pairs(result: dict[str, Any]) -> None:
+    import rich.console
+    import rich.table
+
+    columns = ["first agent of", *(f"with seed {seed}" for seed in result["seeds"])]
+    table = rich.table.Table(*columns, title="cross-play: mean return of pairs", title_justify="left", box=None)
+    for seed, row in zip(result["seeds"], result["crossplay"], strict=True):
+        table.add_row(f"seed {seed}", *(f"{value:.2f}" for value in row))
     rich.console.Console().print(table)
 
 

@@ -3,6 +3,8 @@
 import dataclasses
 import difflib
 import importlib
+import importlib.util
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -21,12 +23,29 @@ MODULES = {  # slug -> (module, what it is)
 
 
 def module(slug: str) -> ModuleType:
-    """The module of the method called `slug`. Raises `InputError` with the nearest names where there is none."""
-    if slug not in MODULES:
+    """The module of the method called `slug`: one of ours, or a module of the user's own by its import name.
+
+    Raises `InputError` with the nearest names where there is none.
+    """
+    if slug in MODULES:
+        return importlib.import_module(f"interplay.methods.{MODULES[slug][0]}")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # a method beside the shell one types in, as `python -m` would find it
+    if not _importable(slug):
         near = difflib.get_close_matches(slug, MODULES, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {' '.join(MODULES)}"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {' '.join(MODULES)}, or a module of your own"
         raise InputError(f"no method is called '{slug}': {hint}")
-    return importlib.import_module(f"interplay.methods.{MODULES[slug][0]}")
+    own = importlib.import_module(slug)
+    if not (dataclasses.is_dataclass(getattr(own, "Settings", None)) and callable(getattr(own, "build", None))):
+        raise InputError(f"module '{slug}' is no method: it needs a dataclass Settings and a function build(settings)")
+    return own
+
+
+def _importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):  # a parent that is not there, or a name no module can have
+        return False
 
 
 def settings(slug: str, **changes: Any):
