@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
-from interplay.core.team import restart
 from interplay.nets.dense import MLP, Activation, Dense, orthogonal
+from interplay.nets.unroll import gates, unroll
 
 
 class GRU(eqx.Module):
@@ -39,14 +39,14 @@ class GRU(eqx.Module):
 
     def advance(self, memory: Float[Array, "hidden"], projected: Float[Array, "gates"]) -> Float[Array, "hidden"]:
         """One step from an input that has already been through `inputs`."""
-        recurrent = (
-            memory @ self.hidden
-        )  # a scan keeps mapped axes first, where `linear` would turn them over each step
-        size = self.size
-        gates = jax.nn.sigmoid(projected[..., : 2 * size] + recurrent[..., : 2 * size])
-        reset, keep = gates[..., :size], gates[..., size:]
-        candidate = jnp.tanh(projected[..., 2 * size :] + reset * (recurrent[..., 2 * size :] + self.candidate_bias))
+        _, keep, _, candidate = gates(memory @ self.hidden, self.candidate_bias, projected)
         return (1 - keep) * candidate + keep * memory
+
+    def unroll(
+        self, memory: Float[Array, "hidden"], projected: Float[Array, "time gates"], started: Bool[Array, "time"]
+    ) -> Float[Array, "time hidden"]:
+        """`advance` along the first axis, the memory starting afresh at every row that opens an episode."""
+        return unroll(self.hidden, self.candidate_bias, memory, projected, 1.0 - started)
 
 
 class Network(eqx.Module):
@@ -92,12 +92,5 @@ class Network(eqx.Module):
         features = jax.vmap(self.tower)(x)
         if self.cell is None:
             return memory, jax.vmap(self.head)(features)
-        cell, fresh = self.cell, self.cell.begin()
-
-        def advance(memory, row):
-            projected, opens = row
-            memory = cell.advance(restart(memory, fresh, opens), projected)
-            return memory, memory
-
-        memory, states = jax.lax.scan(advance, memory, (jax.vmap(cell.inputs)(features), started))
-        return memory, jax.vmap(self.head)(states)
+        states = self.cell.unroll(memory, jax.vmap(self.cell.inputs)(features), started)
+        return states[-1], jax.vmap(self.head)(states)
