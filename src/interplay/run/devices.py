@@ -23,6 +23,7 @@ from interplay.core.errors import InputError
 from interplay.core.method import Method
 
 SEED = "seed"
+ONCE = {"xla_backend_optimization_level": 0}  # for programs that run once: compiling is all they cost
 CHUNK = 64  # at most this many updates between two looks from the host
 State = Any
 
@@ -130,7 +131,7 @@ class Seeds(Layout):
 
     def init(self) -> State:
         make = lambda seeds: jax.lax.map(lambda seed: self.method.init(starting_key(seed)), seeds)
-        return self.place(jax.jit(make)(jnp.array(self.seeds, jnp.uint32)))
+        return self.place(jax.jit(make, compiler_options=ONCE)(jnp.array(self.seeds, jnp.uint32)))
 
     def advance(self, state, update, count):
         state, rows = self._program(state, self.padded, jnp.uint32(update), jnp.int32(count))
@@ -173,7 +174,7 @@ class Split(Layout):
 
     def init(self) -> State:
         make = lambda key: jax.tree.map(lambda leaf: leaf[None], self.method.init(key))
-        return self.place(jax.jit(make)(starting_key(self.seeds[0])))
+        return self.place(jax.jit(make, compiler_options=ONCE)(starting_key(self.seeds[0])))
 
     def trace(self) -> None:
         """Go through the program without running it; raises what its parts raise about shapes."""
