@@ -9,12 +9,14 @@ are the same.
 import contextlib
 import os
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jax._src import xla_bridge
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -69,7 +71,7 @@ class Layout:
         raise NotImplementedError
 
     def compile(self, state: State) -> State:
-        """Compile `advance` for states like this one, by asking for no updates at all."""
+        """See that `advance` is compiled for states like this one, by asking for no updates at all."""
         return jax.block_until_ready(self.advance(state, 0, 0)[0])
 
     def shapes(self) -> State:
@@ -113,7 +115,31 @@ def _several(method: Method, state: State, seed, update, count):
     return jax.lax.fori_loop(0, count, one, (state, rows))
 
 
-class Seeds(Layout):
+class Compiled(Layout):
+    """A layout whose updates are one program, compiled in a thread of its own while the first state is made."""
+
+    _program: Any  # of (state, seeds, update, count)
+    _seeds: Array
+    _later: Future | None = None
+
+    def _abstract(self) -> State:
+        """What `_program` is compiled for: the shapes of a state and where they lie."""
+        raise NotImplementedError
+
+    def _start(self) -> None:
+        arguments = (self._abstract(), self._seeds, np.uint32(0), np.int32(0))
+        pool = ThreadPoolExecutor(1, "compile")
+        self._later = pool.submit(lambda: self._program.lower(*arguments).compile())
+        pool.shutdown(wait=False)
+
+    def _run(self, state: State, update: int, count: int) -> tuple[State, Any]:
+        if self._later is None:
+            self._start()
+        assert self._later is not None
+        return self._later.result()(state, self._seeds, np.uint32(update), np.int32(count))
+
+
+class Seeds(Compiled):
     """Seeds laid over the devices; each device trains its seeds one after the other, exactly as if they were alone.
 
     A seed's numbers do not depend on how many train beside it; on another number of devices they round differently.
@@ -125,16 +151,17 @@ class Seeds(Layout):
         super().__init__(method, seeds)
         used = min(devices or jax.device_count(), len(seeds))
         self.padding = -len(seeds) % used
-        self.padded = jnp.array([*seeds, *seeds[: self.padding]], jnp.uint32)
         self.mesh = Mesh(np.array(jax.devices()[:used]), (SEED,))
+        self._seeds = _put(jnp.array([*seeds, *seeds[: self.padding]], jnp.uint32), self.mesh, PartitionSpec(SEED))
         self._program = jax.jit(self._over_seeds(self._many, 2, 2), donate_argnums=0)
 
     def init(self) -> State:
+        self._start()
         make = lambda seeds: jax.lax.map(lambda seed: self.method.init(starting_key(seed)), seeds)
         return self.place(jax.jit(make, compiler_options=ONCE)(jnp.array(self.seeds, jnp.uint32)))
 
     def advance(self, state, update, count):
-        state, rows = self._program(state, self.padded, jnp.uint32(update), jnp.int32(count))
+        state, rows = self._run(state, update, count)
         real = len(self.seeds)
         return state, {name: np.asarray(value)[:real, :count].swapaxes(0, 1) for name, value in rows.items()}
 
@@ -145,12 +172,16 @@ class Seeds(Layout):
         padded = jax.tree.map(_padded_by(self.padding), state)
         return jax.tree.map(lambda leaf: _put(leaf, self.mesh, PartitionSpec(SEED)), padded)
 
+    def _abstract(self) -> State:
+        grown = lambda leaf: jax.ShapeDtypeStruct((len(self._seeds), *leaf.shape[1:]), leaf.dtype)
+        return jax.tree.map(lambda leaf: _lying(grown(leaf), self.mesh, PartitionSpec(SEED)), self.shapes())
+
     def _over_seeds(self, function: Callable, mapped: int, plain: int = 0):
         specs = (PartitionSpec(SEED),) * mapped + (PartitionSpec(),) * plain
         return jax.shard_map(function, mesh=self.mesh, in_specs=specs, out_specs=PartitionSpec(SEED), check_vma=False)
 
 
-class Split(Layout):
+class Split(Compiled):
     """One seed whose games are laid over the devices; every device holds the whole team."""
 
     name = "split"
@@ -171,17 +202,19 @@ class Split(Layout):
             check_vma=False,
         )
         self._program = jax.jit(mapped, donate_argnums=0)
+        self._seeds = _put(jnp.uint32(seeds[0]), self.mesh, plain)
 
     def init(self) -> State:
+        self._start()
         make = lambda key: jax.tree.map(lambda leaf: leaf[None], self.method.init(key))
         return self.place(jax.jit(make, compiler_options=ONCE)(starting_key(self.seeds[0])))
 
     def trace(self) -> None:
         """Go through the program without running it; raises what its parts raise about shapes."""
-        self._program.eval_shape(self.shapes(), jnp.uint32(self.seeds[0]), jnp.uint32(0), jnp.int32(0))
+        self._program.eval_shape(self.shapes(), self._seeds, np.uint32(0), np.int32(0))
 
     def advance(self, state, update, count):
-        state, rows = self._program(state, jnp.uint32(self.seeds[0]), jnp.uint32(update), jnp.int32(count))
+        state, rows = self._run(state, update, count)
         return state, {name: np.asarray(value)[:count, None] for name, value in rows.items()}
 
     def _one(self, state: State, seed, update, count):
@@ -191,6 +224,9 @@ class Split(Layout):
 
     def place(self, state):
         return jax.tree.map(lambda leaf, spec: _put(leaf, self.mesh, spec), state, self._specs)
+
+    def _abstract(self) -> State:
+        return jax.tree.map(lambda leaf, spec: _lying(leaf, self.mesh, spec), self.shapes(), self._specs)
 
 
 class Host(Layout):
@@ -255,9 +291,17 @@ def _divisible(method: Method, devices: int) -> bool:
     return all(size % devices == 0 for size in sizes)
 
 
+def _where(leaf, mesh: Mesh, spec: PartitionSpec) -> NamedSharding:
+    """Empty leaves are on all devices, as programs give them back (or they would compile twice)."""
+    return NamedSharding(mesh, spec if leaf.size else PartitionSpec())
+
+
 def _put(leaf, mesh: Mesh, spec: PartitionSpec):
-    """`leaf` laid over the devices; empty ones are on all, as programs give them back (or they would compile twice)."""
-    return jax.device_put(leaf, NamedSharding(mesh, spec if leaf.size else PartitionSpec()))
+    return jax.device_put(leaf, _where(leaf, mesh, spec))
+
+
+def _lying(leaf, mesh: Mesh, spec: PartitionSpec):
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=_where(leaf, mesh, spec))
 
 
 def _padded_by(count: int):
