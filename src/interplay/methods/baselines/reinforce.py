@@ -43,7 +43,7 @@ class Settings:
     """Adam's learning rate at the start"""
     max_norm: float = 0.5
     """gradients are clipped to this global norm"""
-    discount: float = 0.99
+    discount: float = 0.97
     """worth of a reward one step later"""
     value_weight: float = 0.5
     """weight of the critic's loss"""
