@@ -88,7 +88,8 @@ def _backward(cotangent, weight, bias, memory, projected, alive, states, recurre
 def _tangent(*arguments):
     """The tangent of the states: linear in the last four arguments, the tangents."""
     primals, alive, tangents = arguments[:4], arguments[4], arguments[7:]
-    return jax.jvp(lambda *primals: _forward(*primals, alive)[0], primals, tangents)[1]
+    states = lambda weight, bias, memory, projected: _forward(weight, bias, memory, projected, alive)[0]
+    return jax.jvp(states, primals, tangents)[1]
 
 
 def _differentiate(primals, tangents):
