@@ -124,7 +124,7 @@ class Saved:
             "frames": frames,
             "rewards": np.asarray(rewards).tolist(),
             "return": total,
-            "caption": f"{self.run.settings['method']} on {self.run.settings['game']}, seed {seed}, {mode} actions",
+            "caption": f"{self.run.settings['method']} on {self.run.settings['game']}",
         }
 
     def _drawable(self) -> AnyGame:
