@@ -57,7 +57,7 @@ def list_(
     if json:
         return 0, tables
     for title, rows in tables.items():
-        _table(title, rows)
+        _table(title, ("name", "what it is"), rows.items())
     return DONE
 
 
@@ -372,25 +372,21 @@ def _say(notes: Iterable[str]) -> None:
         _complain(note)
 
 
-def _table(title: str, rows: dict[str, str]) -> None:
+def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     import rich.console
     import rich.table
 
-    table = rich.table.Table("name", "what it is", title=title, title_justify="left", box=None)
-    for name, text in rows.items():
-        table.add_row(name, text)
+    table = rich.table.Table(*columns, title=title, title_justify="left", box=None)
+    for row in rows:
+        table.add_row(*row)
     rich.console.Console().print(table)
 
 
 def _pairs(result: dict[str, Any]) -> None:
-    import rich.console
-    import rich.table
-
-    columns = ["first agent of", *(f"with seed {seed}" for seed in result["seeds"])]
-    table = rich.table.Table(*columns, title="cross-play: mean return of pairs", title_justify="left", box=None)
-    for seed, row in zip(result["seeds"], result["crossplay"], strict=True):
-        table.add_row(f"seed {seed}", *(f"{value:.2f}" for value in row))
-    rich.console.Console().print(table)
+    columns = ("first agent of", *(f"with seed {seed}" for seed in result["seeds"]))
+    pairs = zip(result["seeds"], result["crossplay"], strict=True)
+    rows = ((f"seed {seed}", *(f"{value:.2f}" for value in row)) for seed, row in pairs)
+    _table("cross-play: mean return of pairs", columns, rows)
 
 
 def _interval(score: dict[str, Any]) -> str:

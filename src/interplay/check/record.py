@@ -43,6 +43,7 @@ def without_say(spec: Spec, seen: TimeStep, action: Any, other: Any) -> Any:
 
 
 def sound_spec(game: AnyGame, seeds: int) -> Iterator[str]:
+    """What is wrong with the game's `spec` by itself."""
     spec = getattr(game, "spec", None)
     if not isinstance(spec, Spec):
         yield f"spec is {type(spec).__name__}: set it to an interplay.core.game.Spec"

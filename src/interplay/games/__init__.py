@@ -7,10 +7,10 @@ import ast
 import difflib
 import functools
 import importlib
-import sys
 from typing import Any
 
 from interplay.core.errors import InputError
+from interplay.core.paths import look_here
 
 OWN = {  # name -> (maker, what it is)
     "spread": ("particle:spread", "particles cover landmarks without colliding"),
@@ -92,8 +92,7 @@ def _own(head: str):
 
 
 def _users(module: str, attribute: str, name: str):
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # a game beside the shell one types in, as `python -m` would find it
+    look_here()
     try:
         return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as missing:

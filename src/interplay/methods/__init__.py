@@ -4,11 +4,11 @@ import dataclasses
 import difflib
 import importlib
 import importlib.util
-import sys
 from types import ModuleType
 from typing import Any
 
 from interplay.core.errors import InputError
+from interplay.core.paths import look_here
 
 MODULES = {  # slug -> (module, what it is)
     "random": ("baselines.random", "uniform over legal actions: the floor of every comparison"),
@@ -29,8 +29,7 @@ def module(slug: str) -> ModuleType:
     """
     if slug in MODULES:
         return importlib.import_module(f"interplay.methods.{MODULES[slug][0]}")
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # a method beside the shell one types in, as `python -m` would find it
+    look_here()
     if not _importable(slug):
         near = difflib.get_close_matches(slug, MODULES, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {' '.join(MODULES)}, or a module of your own"

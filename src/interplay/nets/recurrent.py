@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from interplay.nets.dense import MLP, Activation, Dense, orthogonal
-from interplay.nets.unroll import gates, unroll
+from interplay.nets.unroll import step, unroll
 
 
 class GRU(eqx.Module):
@@ -39,8 +39,7 @@ class GRU(eqx.Module):
 
     def advance(self, memory: Float[Array, "hidden"], projected: Float[Array, "gates"]) -> Float[Array, "hidden"]:
         """One step from an input that has already been through `inputs`."""
-        _, keep, _, candidate = gates(memory @ self.hidden, self.candidate_bias, projected)
-        return (1 - keep) * candidate + keep * memory
+        return step(self.hidden, self.candidate_bias, memory, projected)[0]
 
     def unroll(
         self, memory: Float[Array, "hidden"], projected: Float[Array, "time gates"], started: Bool[Array, "time"]

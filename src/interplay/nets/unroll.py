@@ -47,25 +47,35 @@ def gates(recurrent: Float[Array, "*rows gates"], bias: Float[Array, "hidden"], 
     return reset, keep, inner, jnp.tanh(projected[..., 2 * size :] + reset * inner)
 
 
+def step(
+    weight: Float[Array, "hidden gates"],
+    bias: Float[Array, "hidden"],
+    memory: Float[Array, "*rows hidden"],
+    projected: Float[Array, "*rows gates"],
+) -> tuple[Float[Array, "*rows hidden"], Float[Array, "*rows gates"]]:
+    """One step: the new memory, and the recurrent product h U that led to it."""
+    recurrent = memory @ weight
+    _, keep, _, candidate = gates(recurrent, bias, projected)
+    return (1 - keep) * candidate + keep * memory, recurrent
+
+
 def _forward(weight, bias, memory, projected, alive):
     """(states, recurrent products) of every step."""
 
-    def step(memory, row):
+    def advance(memory, row):
         projected, after = row
-        recurrent = memory @ weight
-        _, keep, _, candidate = gates(recurrent, bias, projected)
-        state = (1 - keep) * candidate + keep * memory
+        state, recurrent = step(weight, bias, memory, projected)
         return state * after[..., None], (state, recurrent)  # emptied here, or the step would not run as vectors
 
     after = jnp.concatenate([alive[1:], jnp.ones_like(alive[:1])])
-    return jax.lax.scan(step, memory * alive[0][..., None], (projected, after))[1]
+    return jax.lax.scan(advance, memory * alive[0][..., None], (projected, after))[1]
 
 
 def _backward(cotangent, weight, bias, memory, projected, alive, states, recurrent):
     """Gradients of the weight, the bias, the first memory and the projected inputs."""
     before = jnp.concatenate([memory[None], states[:-1]]) * alive[..., None]
 
-    def step(gradient, row):
+    def retreat(gradient, row):
         cotangent, before, projected, recurrent, alive = row
         reset, keep, inner, candidate = gates(recurrent, bias, projected)
         gradient = gradient + cotangent
@@ -77,7 +87,7 @@ def _backward(cotangent, weight, bias, memory, projected, alive, states, recurre
         return (gradient * keep + to_recurrent @ weight.T) * alive[..., None], (to_recurrent, to_candidate)
 
     rows = (cotangent, before, projected, recurrent, alive)
-    first, (to_recurrent, to_candidate) = jax.lax.scan(step, jnp.zeros_like(memory), rows, reverse=True)
+    first, (to_recurrent, to_candidate) = jax.lax.scan(retreat, jnp.zeros_like(memory), rows, reverse=True)
     flat = lambda rows: rows.reshape(-1, rows.shape[-1])
     size = bias.shape[-1]
     to_inner = to_recurrent[..., 2 * size :]

@@ -8,7 +8,6 @@ are the same.
 
 import contextlib
 import os
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -126,17 +125,17 @@ class Compiled(Layout):
         """What `_program` is compiled for: the shapes of a state and where they lie."""
         raise NotImplementedError
 
-    def _start(self) -> None:
-        arguments = (self._abstract(), self._seeds, np.uint32(0), np.int32(0))
-        pool = ThreadPoolExecutor(1, "compile")
-        self._later = pool.submit(lambda: self._program.lower(*arguments).compile())
-        pool.shutdown(wait=False)
+    def _start(self) -> Future:
+        """The program to be, whose compiling begins with the first call."""
+        if self._later is None:
+            arguments = (self._abstract(), self._seeds, np.uint32(0), np.int32(0))
+            pool = ThreadPoolExecutor(1, "compile")
+            self._later = pool.submit(lambda: self._program.lower(*arguments).compile())
+            pool.shutdown(wait=False)
+        return self._later
 
     def _run(self, state: State, update: int, count: int) -> tuple[State, Any]:
-        if self._later is None:
-            self._start()
-        assert self._later is not None
-        return self._later.result()(state, self._seeds, np.uint32(update), np.int32(count))
+        return self._start().result()(state, self._seeds, np.uint32(update), np.int32(count))
 
 
 class Seeds(Compiled):
@@ -153,7 +152,11 @@ class Seeds(Compiled):
         self.padding = -len(seeds) % used
         self.mesh = Mesh(np.array(jax.devices()[:used]), (SEED,))
         self._seeds = _put(jnp.array([*seeds, *seeds[: self.padding]], jnp.uint32), self.mesh, PartitionSpec(SEED))
-        self._program = jax.jit(self._over_seeds(self._many, 2, 2), donate_argnums=0)
+        over, plain = PartitionSpec(SEED), PartitionSpec()
+        mapped = jax.shard_map(
+            self._many, mesh=self.mesh, in_specs=(over, over, plain, plain), out_specs=over, check_vma=False
+        )
+        self._program = jax.jit(mapped, donate_argnums=0)
 
     def init(self) -> State:
         self._start()
@@ -175,10 +178,6 @@ class Seeds(Compiled):
     def _abstract(self) -> State:
         grown = lambda leaf: jax.ShapeDtypeStruct((len(self._seeds), *leaf.shape[1:]), leaf.dtype)
         return jax.tree.map(lambda leaf: _lying(grown(leaf), self.mesh, PartitionSpec(SEED)), self.shapes())
-
-    def _over_seeds(self, function: Callable, mapped: int, plain: int = 0):
-        specs = (PartitionSpec(SEED),) * mapped + (PartitionSpec(),) * plain
-        return jax.shard_map(function, mesh=self.mesh, in_specs=specs, out_specs=PartitionSpec(SEED), check_vma=False)
 
 
 class Split(Compiled):
