@@ -19,6 +19,7 @@ from interplay.nets.seated import seated
 from interplay.objectives import gradient, value
 from interplay.objectives.term import objective
 from interplay.play import scan
+from interplay.update import gradient as update_gradient
 from interplay.update.gradient import adam, epochs, flattened, frozen, groups, linear_to_zero, only, take
 
 KEY, LENGTH, GAMES = jax.random.key(0), 3, 4
@@ -181,3 +182,29 @@ def test_rates_fall_to_zero_and_norms_are_clipped():
     clipped, _ = optimizer.update(slope, optimizer.init(slope))
     unclipped, _ = adam(1.0).update(jnp.array([0.6, 0.8]), adam(1.0).init(slope))
     np.testing.assert_allclose(clipped, unclipped, rtol=1e-6)
+
+
+@pytest.mark.parametrize("memory", [0, 4])
+def test_gradients_added_up_in_blocks_are_the_gradient_of_the_whole_minibatch(memory, monkeypatch):
+    team, batch = played(memory)
+    weight = batch.credit.weight.at[0].set(0.0)  # blocks of different mass
+    batch = dataclasses.replace(batch, credit=dataclasses.replace(batch.credit, weight=weight))
+    learner = epochs(LOSS, optax.sgd(0.1), 2, 1)
+    whole, _, told = taught(learner, team, batch)
+    sizes = []
+    monkeypatch.setattr(update_gradient, "BLOCK", 3 if memory == 0 else 1)
+    original = update_gradient.take
+    monkeypatch.setattr(update_gradient, "take", lambda rows, order: sizes.append(len(order)) or original(rows, order))
+    parts, _, said = taught(learner, team, batch)
+    assert set(sizes) == {3 if memory == 0 else 1}
+    for one, other in zip(leaves(whole), leaves(parts), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    assert float(said["policy_loss"]) == pytest.approx(float(told["policy_loss"]), abs=1e-5)
+
+
+def test_a_minibatch_without_a_fitting_divisor_is_taken_whole(plain, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(update_gradient, "BLOCK", 10)
+    judged = lambda order: ((sizes.append(len(order)) or jnp.ones(())), jnp.ones(()))
+    update_gradient._in_blocks(judged, jnp.arange(13))
+    assert sizes == [13]

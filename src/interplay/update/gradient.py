@@ -23,6 +23,7 @@ from interplay.core.trajectory import Batch
 from interplay.objectives.term import Metrics, Objective
 
 Gradient = PyTree[Array]
+BLOCK = 256  # rows whose activations stay in a processor core's cache: gradients of larger minibatches are added up
 
 
 class Learner(NamedTuple):
@@ -73,10 +74,14 @@ def epochs(
     def init(team: Team):
         return optimizer.init(eqx.filter(team, learned(team)))
 
-    def minibatch(carry, rows: Batch):
+    def minibatch(carry, rows: Batch, order):
         team, state = carry
-        parts = [_gradient(part, team, rows, learned) for part in objectives]
-        parts = shards.weighted_mean(parts, rows.credit.weight.sum())  # before the merge, which need not be linear
+
+        def judged(order):
+            some = take(rows, order)
+            return [_gradient(part, team, some, learned) for part in objectives], some.credit.weight.sum()
+
+        parts = shards.weighted_mean(*_in_blocks(judged, order))  # before the merge, which need not be linear
         gradients, metrics = zip(*parts, strict=True)
         gradient = merge(gradients)
         updates, state = optimizer.update(gradient, state, eqx.filter(team, learned(team)))
@@ -88,13 +93,13 @@ def epochs(
         rows = batch if has_memory(team) else flattened(batch)
         arrays, constants = eqx.partition(team, eqx.is_array)
 
-        def one(carry, part):
+        def one(carry, order):
             team, state = carry
-            (team, state), metrics = minibatch((eqx.combine(team, constants), state), part)
+            (team, state), metrics = minibatch((eqx.combine(team, constants), state), rows, order)
             return (eqx.filter(team, eqx.is_array), state), metrics
 
-        def one_pass(carry, key):
-            return jax.lax.scan(lambda carry, order: one(carry, take(rows, order)), carry, key)
+        def one_pass(carry, orders):
+            return jax.lax.scan(one, carry, orders)
 
         count = rows.credit.weight.shape[1]
         orders = jax.vmap(lambda key: _parts(key, count, minibatches))(jax.random.split(shards.own(key), passes))
@@ -164,6 +169,24 @@ def _gradient(objective: Objective, team: Team, rows: Batch, learned) -> tuple[G
 
     gradient, metrics = eqx.filter_grad(loss, has_aux=True)(parameters)
     return gradient, metrics
+
+
+def _in_blocks(judged: Callable[[Array], tuple[PyTree, Array]], order: Array) -> tuple[PyTree, Array]:
+    """`judged(order)` → (means, mass) of all rows, on a processor worked out block by block: Σ mass · mean / Σ mass."""
+    rows = len(order)
+    blocks = next(count for count in range(1, rows + 1) if rows % count == 0 and rows <= count * BLOCK)
+    if blocks == 1 or 4 * rows < blocks * BLOCK or jax.default_backend() != "cpu":  # no divisor near: all at once
+        return judged(order)
+
+    def add(carry, order):
+        total, whole = carry
+        means, mass = judged(order)
+        return (jax.tree.map(lambda old, new: old + mass * new, total, means), whole + mass), None
+
+    shapes = jax.eval_shape(judged, order[: len(order) // blocks])
+    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    (total, whole), _ = jax.lax.scan(add, nothing, order.reshape(blocks, -1))
+    return jax.tree.map(lambda leaf: leaf / jnp.maximum(whole, 1e-8), total), whole
 
 
 def _parts(key: PRNGKeyArray, count: int, minibatches: int):
