@@ -103,3 +103,9 @@ def test_no_devices_are_refused(monkeypatch):
     monkeypatch.setattr(devices.xla_bridge, "backends_are_initialized", lambda: False)
     with pytest.raises(InputError, match="cannot run on 0 devices: give 1 or more"):
         devices.prepare(0)
+
+
+def test_work_beside_the_present_one_computes_as_precisely_as_its_parent():
+    with jax.enable_x64(True):
+        assert devices._aside(lambda: jax.numpy.zeros(1).dtype).result() == "float64"
+    assert devices._aside(lambda: jax.numpy.zeros(1).dtype).result() == "float32"

@@ -39,9 +39,8 @@ def permutation(key: PRNGKeyArray, size: int) -> Int[Array, "size"]:
     keys = jax.random.bits(key, (ROUNDS,), jnp.uint32)
 
     def shuffle(word):
-        left, right = word >> half, word & mask
-        for index in range(ROUNDS):
-            left, right = right, left ^ (_mix(right, keys[index]) & mask)
+        swap = lambda halves, key: ((halves[1], halves[0] ^ (_mix(halves[1], key) & mask)), None)
+        (left, right), _ = jax.lax.scan(swap, (word >> half, word & mask), keys)
         return (left << half) | right
 
     words = shuffle(jnp.arange(size, dtype=jnp.uint32))

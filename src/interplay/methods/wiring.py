@@ -44,9 +44,11 @@ def on_policy(
     def learn(team: Team, state, trajectory, key: PRNGKeyArray):
         return learner.update(*prepared(team, state, Batch(trajectory, credit(trajectory))), key)
 
+    played = eqx.filter_jit(gather) if gather.compiled else gather  # both halves are traced once
+
     def step(state: OnPolicy, key: PRNGKeyArray) -> tuple[OnPolicy, Metrics]:
         play_key, learn_key = jax.random.split(key)
-        play, trajectory, finished = gather(state.team, state.play, play_key)
+        play, trajectory, finished = played(state.team, state.play, play_key)
         team, optimizer, metrics = learn(state.team, state.learner, trajectory, learn_key)
         return OnPolicy(team, optimizer, play), {**metrics, **summary(finished)}
 

@@ -52,9 +52,8 @@ class Steps(eqx.Module):
 
     def __call__(self, team: Team, play: Play, key: PRNGKeyArray) -> tuple[Play, Trajectory, Finished]:
         """Play on from `play`; see `core.trajectory.Trajectory` for what each row means."""
-        last_key, key = jax.random.split(shards.own(key))
         before = play.memory
-        keys = self._keys(key, play.started.shape[0])
+        keys, last_key = self._keys(shards.own(key), play.started.shape[0])
         play, (rows, finished) = jax.lax.scan(lambda play, keys: self._advance(team, play, keys), play, keys)
         done = rows["terminated"][-1] | rows["truncated"][-1]
         last = _values(team, play.memory, play.time_step, last_key)
@@ -63,13 +62,14 @@ class Steps(eqx.Module):
         return play, trajectory, jax.tree.map(lambda leaf: leaf.sum(0), finished)
 
     def _keys(self, key: PRNGKeyArray, batch: int):
-        """Keys of every step, made at once: (acting and stepping, one per game; restarting and valuing).
+        """Keys of every step, (acting and stepping, one per game; restarting and valuing), and one for what comes last.
 
-        `batch` is smaller than `self.batch` where the games are laid over devices.
+        `batch` is smaller than `self.batch` where the games are laid over devices. All are made by one call: each would
+        be a program of its own to compile.
         """
-        act, step, reset, value = jax.random.split(key, 4)
-        each = lambda key: jax.random.split(key, (self.length, batch))
-        return each(act), each(step), jax.random.split(reset, self.length), jax.random.split(value, self.length)
+        keys = jax.random.split(key, (self.length + 1, 2 * batch + 2))
+        each = keys[:-1]
+        return (each[:, :batch], each[:, batch:-2], each[:, -2], each[:, -1]), keys[-1, -1]
 
     def _advance(self, team: Team, play: Play, keys):
         act_keys, step_keys, reset_key, value_key = keys

@@ -120,6 +120,23 @@ class Compiled(Layout):
     _program: Any  # of (state, seeds, update, count)
     _seeds: Array
     _later: Future | None = None
+    _opening: Future | None = None
+
+    def _fresh(self) -> tuple[Any, Array]:
+        """A function that makes the states of all seeds, seeds leading, and what it is called with."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Begin to compile what makes the first state, if that is not done yet."""
+        if self._opening is None:
+            make, argument = self._fresh()
+            program = jax.jit(make, compiler_options=ONCE)
+            self._opening = _aside(lambda: program.lower(argument).compile())
+
+    def init(self) -> State:
+        self._start()
+        self.prepare()
+        return self.place(self._opening.result()(self._fresh()[1]))  # type: ignore[union-attr]
 
     def _abstract(self) -> State:
         """What `_program` is compiled for: the shapes of a state and where they lie."""
@@ -129,9 +146,7 @@ class Compiled(Layout):
         """The program to be, whose compiling begins with the first call."""
         if self._later is None:
             arguments = (self._abstract(), self._seeds, np.uint32(0), np.int32(0))
-            pool = ThreadPoolExecutor(1, "compile")
-            self._later = pool.submit(lambda: self._program.lower(*arguments).compile())
-            pool.shutdown(wait=False)
+            self._later = _aside(lambda: self._program.lower(*arguments).compile())
         return self._later
 
     def _run(self, state: State, update: int, count: int) -> tuple[State, Any]:
@@ -158,10 +173,9 @@ class Seeds(Compiled):
         )
         self._program = jax.jit(mapped, donate_argnums=0)
 
-    def init(self) -> State:
-        self._start()
+    def _fresh(self):
         make = lambda seeds: jax.lax.map(lambda seed: self.method.init(starting_key(seed)), seeds)
-        return self.place(jax.jit(make, compiler_options=ONCE)(jnp.array(self.seeds, jnp.uint32)))
+        return make, jnp.array(self.seeds, jnp.uint32)
 
     def advance(self, state, update, count):
         state, rows = self._run(state, update, count)
@@ -203,10 +217,8 @@ class Split(Compiled):
         self._program = jax.jit(mapped, donate_argnums=0)
         self._seeds = _put(jnp.uint32(seeds[0]), self.mesh, plain)
 
-    def init(self) -> State:
-        self._start()
-        make = lambda key: jax.tree.map(lambda leaf: leaf[None], self.method.init(key))
-        return self.place(jax.jit(make, compiler_options=ONCE)(starting_key(self.seeds[0])))
+    def _fresh(self):
+        return lambda key: jax.tree.map(lambda leaf: leaf[None], self.method.init(key)), starting_key(self.seeds[0])
 
     def trace(self) -> None:
         """Go through the program without running it; raises what its parts raise about shapes."""
@@ -266,6 +278,7 @@ def choose(method: Method, seeds: tuple[int, ...]) -> Layout:
     alone = method.compiled and len(seeds) == 1 and jax.device_count() > 1 and method.batched is not None
     if alone and _divisible(method, jax.device_count()):
         split = Split(method, seeds)
+        split.prepare()  # on another core than the one that goes through the program
         with contextlib.suppress(InputError):  # a device's part of the batch may be too small for what the whole allows
             split.trace()
             return split
@@ -296,7 +309,22 @@ def _where(leaf, mesh: Mesh, spec: PartitionSpec) -> NamedSharding:
 
 
 def _put(leaf, mesh: Mesh, spec: PartitionSpec):
-    return jax.device_put(leaf, _where(leaf, mesh, spec))
+    plain = leaf if _typed(leaf) else np.asarray(leaf)  # JAX would compile a program that cuts it, shape by shape
+    return jax.device_put(plain, _where(leaf, mesh, spec))
+
+
+def _aside(work) -> Future:
+    """`work()` in a thread of its own. Compiling needs Python for little, so it goes on beside whatever comes next."""
+    pool = ThreadPoolExecutor(1, "compile")
+    precise = jax.config.values["jax_enable_x64"]  # a thread starts with the process's setting, not with that of its parent
+
+    def within():
+        with jax.enable_x64(precise):
+            return work()
+
+    later = pool.submit(within)
+    pool.shutdown(wait=False)
+    return later
 
 
 def _lying(leaf, mesh: Mesh, spec: PartitionSpec):

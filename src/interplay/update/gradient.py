@@ -127,7 +127,7 @@ def take(batch: Batch, rows) -> Batch:
 def adam(rate: float | optax.Schedule, max_norm: float | None = None, epsilon: float = 1e-5):
     """Adam on gradients clipped to a global norm of `max_norm` (no clipping where that is None)."""
     clip = optax.identity() if max_norm is None else optax.clip_by_global_norm(max_norm)
-    return optax.chain(clip, optax.adam(rate, eps=epsilon))
+    return optax.flatten(optax.chain(clip, optax.adam(rate, eps=epsilon)))
 
 
 def linear_to_zero(rate: float, updates: int) -> optax.Schedule:
