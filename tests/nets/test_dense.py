@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from interplay.core.population import Same
 from interplay.nets.dense import MLP, Dense, affine, linear
 
 KEYS = jax.random.split(jax.random.key(0), 6)
@@ -112,14 +111,3 @@ def test_layers():
         by_hand = jnp.tanh(by_hand @ part.weight + part.bias)
     close(tower(X[0, 0]), by_hand)
     assert MLP((3,), KEYS[1])(X[0, 0]).tolist() == X[0, 0].tolist()
-
-
-def test_a_pair_of_own_and_common_features_is_their_concatenation():
-    layer = Dense(5, 2, 1.0, KEYS[5])
-    own, common = X[0], jnp.arange(2.0)
-    together = jnp.concatenate([own, jnp.broadcast_to(common, (4, 2))], axis=-1)
-    paired = lambda layer: jax.vmap(lambda own: layer((own, Same(common))))(own)
-    joined = lambda layer: jax.vmap(layer)(together)
-    close(paired(layer), joined(layer))
-    squared = lambda f: jax.grad(lambda layer: jnp.square(f(layer)).sum())(layer)
-    close(squared(paired), squared(joined))

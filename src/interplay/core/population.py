@@ -38,12 +38,6 @@ class Population(eqx.Module, Generic[Member]):
         return Population(jax.tree.map(put, self.members, member))
 
 
-class Same(eqx.Module):
-    """A row that is the same for every agent: `apply` hands it to all as it is, and what is made of it is made once."""
-
-    value: Shaped[Array, "..."]
-
-
 def populate(make: Callable[[PRNGKeyArray], Member], size: int, key: PRNGKeyArray) -> Population:
     """`size` members, each made by `make` from a key of its own."""
     return Population(eqx.filter_vmap(make)(jax.random.split(key, size)))
@@ -73,16 +67,13 @@ def grouped(groups: Sequence[int]) -> Callable[[int], tuple[int, ...]]:
 def apply(function: Callable, population: Population, seats: tuple[int, ...], *rows):
     """`function(member, *row)` for every agent: the one place that maps members over agents.
 
-    `rows` are trees of arrays with a leading agent axis, and of `Same`, which have none. With one member on all seats the
-    parameters are not stacked (the fast path); otherwise each agent gets its own copy.
+    With one member on all seats the parameters are not stacked (the fast path); otherwise each agent gets its own copy.
     """
-    is_same = lambda leaf: isinstance(leaf, Same)
-    mapped = jax.tree.map(lambda leaf: None if is_same(leaf) else 0, rows, is_leaf=is_same)
     axes = lambda axis: jax.tree.map(lambda leaf: axis if eqx.is_array(leaf) else None, population.members)
     if population.size == 1 and not any(seats):
         member = population.seat(0)
-        return eqx.filter_vmap(function, in_axes=(None, *mapped))(member, *rows)
+        return eqx.filter_vmap(function, in_axes=(None, *(0 for _ in rows)))(member, *rows)
     if seats == tuple(range(population.size)):
-        return eqx.filter_vmap(function, in_axes=(axes(0), *mapped))(population.members, *rows)
+        return eqx.filter_vmap(function, in_axes=(axes(0), *(0 for _ in rows)))(population.members, *rows)
     members = population.seat(jnp.asarray(np.array(seats)))
-    return eqx.filter_vmap(function, in_axes=(axes(0), *mapped))(members, *rows)
+    return eqx.filter_vmap(function, in_axes=(axes(0), *(0 for _ in rows)))(members, *rows)

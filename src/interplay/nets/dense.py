@@ -18,12 +18,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from interplay.core.population import Same
-
 Activation = Callable[[Array], Array]
-Input = (
-    Float[Array, "input"] | tuple[Float[Array, "own"], Same]
-)  # one vector, or an agent's own and what all agents see
 
 _linear, _affine = Primitive("interplay_linear"), Primitive("interplay_affine")
 
@@ -134,13 +129,8 @@ class Dense(eqx.Module):
         self.weight = gain * orthogonal(key, (inputs, outputs))
         self.bias = jnp.zeros(outputs)
 
-    def __call__(self, x: Input) -> Float[Array, "output"]:
-        """Of a pair the layer sees both parts, one after the other; the product with what is the same is not repeated."""
-        if not isinstance(x, tuple):
-            return affine(x, self.weight, self.bias)
-        own, common = x
-        size = own.shape[0]
-        return affine(own, self.weight[:size], self.bias) + linear(common.value, self.weight[size:])
+    def __call__(self, x: Float[Array, "input"]) -> Float[Array, "output"]:
+        return affine(x, self.weight, self.bias)
 
 
 class MLP(eqx.Module):
@@ -156,7 +146,7 @@ class MLP(eqx.Module):
         self.layers = tuple(Dense(a, b, math.sqrt(2), k) for a, b, k in pairs)
         self.activation = activation
 
-    def __call__(self, x: Input) -> Float[Array, "output"] | tuple[Float[Array, "own"], Same]:
+    def __call__(self, x: Float[Array, "input"]) -> Float[Array, "output"]:
         for layer in self.layers:
             x = self.activation(layer(x))
         return x

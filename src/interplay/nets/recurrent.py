@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
-from interplay.nets.dense import MLP, Activation, Dense, Input, orthogonal
+from interplay.nets.dense import MLP, Activation, Dense, orthogonal
 from interplay.nets.unroll import step, unroll
 
 
@@ -77,7 +77,7 @@ class Network(eqx.Module):
     def begin(self) -> PyTree[Array]:
         return () if self.cell is None else self.cell.begin()
 
-    def __call__(self, memory: PyTree[Array], x: Input) -> tuple[PyTree[Array], Float[Array, "output"]]:
+    def __call__(self, memory: PyTree[Array], x: Float[Array, "input"]) -> tuple[PyTree[Array], Float[Array, "output"]]:
         features = self.tower(x)
         if self.cell is None:
             return memory, self.head(features)
@@ -85,7 +85,7 @@ class Network(eqx.Module):
         return memory, self.head(memory)
 
     def sequence(
-        self, memory: PyTree[Array], x: PyTree[Float[Array, "time _"]], started: Bool[Array, "time"]
+        self, memory: PyTree[Array], x: Float[Array, "time input"], started: Bool[Array, "time"]
     ) -> tuple[PyTree[Array], Float[Array, "time output"]]:
         """`__call__` along the first axis, the memory starting afresh at every row that opens an episode."""
         features = jax.vmap(self.tower)(x)

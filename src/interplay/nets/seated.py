@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from interplay.core.errors import InputError
 from interplay.core.game import Discrete, Spec, TimeStep
-from interplay.core.population import Population, Same, apply, populate
+from interplay.core.population import Population, apply, populate
 from interplay.core.team import DECENTRALIZED, Context, Decision, Evaluation, Memory, Slot, Team
 from interplay.nets import distributions, views
 from interplay.nets.recurrent import Network
@@ -61,7 +61,7 @@ class Seated(Team):
     spec: Spec
     seats: tuple[int, ...] = eqx.field(static=True)
     critic_seats: tuple[int, ...] = eqx.field(static=True)
-    view: Callable[[TimeStep], views.Seen] = eqx.field(static=True)
+    view: Callable[[TimeStep], Float[Array, "agent feature"]] = eqx.field(static=True)
     slots: tuple[Slot, ...] = eqx.field(static=True, default=())
     choose: Callable = eqx.field(static=True, default=distributions.sample)
     needs: str = eqx.field(static=True, default=DECENTRALIZED)
@@ -100,11 +100,11 @@ class Seated(Team):
         self, memory: Memory, time_step: TimeStep, decision: Decision, started, context: Context | None = None
     ) -> tuple[Memory, Evaluation]:
         inputs = jax.vmap(self._inputs)(time_step.observation, self._stored(decision, context))
-        by_agent = lambda rows: rows if isinstance(rows, Same) else jnp.swapaxes(rows, 0, 1)
+        by_agent = lambda rows: jnp.swapaxes(rows, 0, 1)
         act = lambda actor, memory, x, legal: actor.sequence(memory, x, legal, started)
         acting, policy = apply(act, self.actors, self.seats, memory[0], by_agent(inputs), by_agent(time_step.legal))
         critic = lambda network, memory, x: network.sequence(memory, x, started)
-        seen = jax.tree.map(by_agent, jax.vmap(self.view)(time_step), is_leaf=lambda leaf: isinstance(leaf, Same))
+        seen = by_agent(jax.vmap(self.view)(time_step))
         judging, value = apply(critic, self.critics, self.critic_seats, memory[1], seen)
         policy, value = jax.tree.map(by_agent, (policy, value))
         return (acting, judging), jax.vmap(self._judge)(policy, decision, value)

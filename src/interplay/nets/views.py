@@ -1,24 +1,18 @@
-"""What a critic may see: functions from a time step to one row of features per agent.
-
-A row is an array, or a pair of an array and of what is the `Same` for all agents, which a network looks at once.
-"""
+"""What a critic may see: functions from a time step to one row of features per agent."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from interplay.core.game import Spec, TimeStep, opening
-from interplay.core.population import Same
-
-Seen = Float[Array, "agent feature"] | tuple[Float[Array, "agent feature"], Same]
 
 
-def local(time_step: TimeStep) -> Seen:
+def local(time_step: TimeStep) -> Float[Array, "agent feature"]:
     """Each critic sees its agent's observation only (independent learners)."""
     return time_step.observation
 
 
-def central(time_step: TimeStep) -> Seen:
+def central(time_step: TimeStep) -> Float[Array, "agent feature"]:
     """Each critic sees its agent's observation and the game's shared state; all observations where there is no state.
 
     Source: Yu et al., "The Surprising Effectiveness of PPO in Cooperative Multi-Agent Games" (2022), agent-specific
@@ -26,7 +20,7 @@ def central(time_step: TimeStep) -> Seen:
     """
     own = time_step.observation
     state = time_step.shared if time_step.shared.shape[-1] else own.reshape(-1)
-    return own, Same(state)
+    return jnp.concatenate([own, jnp.broadcast_to(state, (own.shape[0], state.shape[-1]))], axis=-1)
 
 
 def width(view, spec: Spec) -> int:
@@ -38,4 +32,4 @@ def width(view, spec: Spec) -> int:
         shared=jnp.zeros(spec.shared),
         **opening(spec),
     )
-    return sum(part.shape[-1] for part in jax.tree.leaves(jax.eval_shape(view, blank)))
+    return jax.eval_shape(view, blank).shape[-1]
