@@ -112,12 +112,13 @@ class Slot(eqx.Module):
     """A named extra input of an agent network: a message, parents' actions, a preference, a latent, a task.
 
     `size` is the width per agent. Where `gradient` is False the network sees the context but no gradient passes back
-    through it to whoever filled it.
+    through it to whoever filled it. Where `judged` is True the agents' critics see it too, never with a gradient.
     """
 
     name: str = eqx.field(static=True)
     size: int = eqx.field(static=True)
     gradient: bool = eqx.field(static=True, default=True)
+    judged: bool = eqx.field(static=True, default=False)
 
 
 Context = dict[str, Any]

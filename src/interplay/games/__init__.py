@@ -23,6 +23,7 @@ OWN = {  # name -> (maker, what it is)
     "aloha": ("aloha:aloha", "transmitters on a grid that disturb their neighbors"),
     "sum-guessing": ("guessing:sum_guessing", "guess the sum of numbers of which each agent sees one"),
     "assignment": ("assignment:assignment", "distinct targets with random worth; optimum by the Hungarian method"),
+    "limited": ("limited:limited", "another game of which agents see only the first so many numbers"),
 }
 ADAPTERS = {  # prefix -> (module, the extra that installs it, an example, what it gives)
     "jaxmarl": ("jaxmarl", "jaxmarl", "smax/2s3z", "particles, micro-battles, Overcooked and more, compiled"),

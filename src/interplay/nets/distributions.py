@@ -84,6 +84,16 @@ def noise(action: Discrete | Box, key: PRNGKeyArray, agents: int) -> Float[Array
     return jax.random.normal(key, (agents, action.size))
 
 
+def middle_and_reach(action: Box) -> tuple[float, float]:
+    """The middle of a box and the distance to its ends; (0, 1) where it has none.
+
+    >>> middle_and_reach(Box(1, -50.0, 50.0))
+    (0.0, 50.0)
+    """
+    middle, reach = (action.low + action.high) / 2, (action.high - action.low) / 2
+    return (middle, reach) if math.isfinite(reach) and reach > 0 else (0.0, 1.0)
+
+
 def sample(distribution: Categorical | Gaussian, noise: Array) -> Array:
     return distribution.sample(noise)
 

@@ -6,6 +6,7 @@ puts agents of different architectures into one team.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
@@ -23,14 +24,19 @@ from interplay.nets.scale import ValueScale
 
 
 class Actor(eqx.Module):
-    """One agent's policy: observation and context in, a distribution over its actions out."""
+    """One agent's policy: observation and context in, a distribution over its actions out.
+
+    Real-valued actions are on the game's own scale: the network's 0 is the middle of the box and ±1 are its ends.
+    """
 
     network: Network
     log_std: Float[Array, "dimension"] | None
+    scale: tuple[float, float] = eqx.field(static=True, default=(0.0, 1.0))
 
     def __init__(self, inputs: int, spec: Spec, key: PRNGKeyArray, **shape):
         self.network = Network(inputs, spec.action.width, key, gain=0.01, **shape)
         self.log_std = None if isinstance(spec.action, Discrete) else jnp.full(spec.action.width, -0.5)
+        self.scale = (0.0, 1.0) if isinstance(spec.action, Discrete) else distributions.middle_and_reach(spec.action)
 
     def __call__(self, memory: Memory, x: Float[Array, "input"], legal: Bool[Array, "action"]):
         memory, output = self.network(memory, x)
@@ -44,7 +50,8 @@ class Actor(eqx.Module):
         """What the network's output means for an agent that may do what is `legal`."""
         if self.log_std is None:
             return distributions.Categorical(output, legal)
-        return distributions.Gaussian(output, self.log_std, legal)
+        middle, reach = self.scale
+        return distributions.Gaussian(middle + reach * output, self.log_std + math.log(reach), legal)
 
 
 class Seated(Team):
@@ -82,29 +89,31 @@ class Seated(Team):
         action = jax.vmap(self.choose)(policy, drawn)
         log_prob = jax.vmap(lambda policy, action: policy.log_prob(action))(policy, action)
         critic = lambda network, memory, x: network(memory, x)
-        judging, value = apply(critic, self.critics, self.critic_seats, memory[1], self.view(time_step))
+        judging, value = apply(critic, self.critics, self.critic_seats, memory[1], self._seen(time_step, context))
         extra = {"context": context} if context else {}
         return (acting, judging), Decision(action, log_prob, self.scale.denormalize(value[..., 0]), extra)
 
     def evaluate(
         self, memory: Memory, time_step: TimeStep, decision: Decision, context: Context | None = None
     ) -> tuple[Memory, Evaluation]:
-        inputs = self._inputs(time_step.observation, self._stored(decision, context))
+        context = self._stored(decision, context)
+        inputs = self._inputs(time_step.observation, context)
         act = lambda actor, memory, x, legal: actor(memory, x, legal)
         acting, policy = apply(act, self.actors, self.seats, memory[0], inputs, time_step.legal)
         critic = lambda network, memory, x: network(memory, x)
-        judging, value = apply(critic, self.critics, self.critic_seats, memory[1], self.view(time_step))
+        judging, value = apply(critic, self.critics, self.critic_seats, memory[1], self._seen(time_step, context))
         return (acting, judging), self._judge(policy, decision, value)
 
     def evaluate_sequence(
         self, memory: Memory, time_step: TimeStep, decision: Decision, started, context: Context | None = None
     ) -> tuple[Memory, Evaluation]:
-        inputs = jax.vmap(self._inputs)(time_step.observation, self._stored(decision, context))
+        context = self._stored(decision, context)
+        inputs = jax.vmap(self._inputs)(time_step.observation, context)
         by_agent = lambda rows: jnp.swapaxes(rows, 0, 1)
         act = lambda actor, memory, x, legal: actor.sequence(memory, x, legal, started)
         acting, policy = apply(act, self.actors, self.seats, memory[0], by_agent(inputs), by_agent(time_step.legal))
         critic = lambda network, memory, x: network.sequence(memory, x, started)
-        seen = by_agent(jax.vmap(self.view)(time_step))
+        seen = by_agent(jax.vmap(self._seen)(time_step, context))
         judging, value = apply(critic, self.critics, self.critic_seats, memory[1], seen)
         policy, value = jax.tree.map(by_agent, (policy, value))
         return (acting, judging), jax.vmap(self._judge)(policy, decision, value)
@@ -142,6 +151,11 @@ class Seated(Team):
     def _stored(self, decision: Decision, context: Context | None) -> Context:
         return self._filled(decision.extra.get("context") if context is None else context)
 
+    def _seen(self, time_step: TimeStep, context: Context):
+        """What the critics see: their view, and the context that is judged."""
+        shown = (jax.lax.stop_gradient(context[slot.name]) for slot in self.slots if slot.judged)
+        return jnp.concatenate([self.view(time_step), *shown], axis=-1)
+
     def _inputs(self, observation, context: Context):
         passed = (context[s.name] if s.gradient else jax.lax.stop_gradient(context[s.name]) for s in self.slots)
         return jnp.concatenate([observation, *passed], axis=-1) if self.slots else observation
@@ -174,7 +188,7 @@ def seated(
     inputs = spec.observation + sum(slot.size for slot in slots)
     first, second = jax.random.split(key)
     actors = populate(lambda key: Actor(inputs, spec, key, **shape), max(seats) + 1, first)
-    seen = views.width(view, spec)
+    seen = views.width(view, spec) + sum(slot.size for slot in slots if slot.judged)
     critics = populate(lambda key: Network(seen, 1, key, **shape), max(critic_seats) + 1, second)
     return Seated(
         actors=actors,

@@ -316,7 +316,9 @@ def _put(leaf, mesh: Mesh, spec: PartitionSpec):
 def _aside(work) -> Future:
     """`work()` in a thread of its own. Compiling needs Python for little, so it goes on beside whatever comes next."""
     pool = ThreadPoolExecutor(1, "compile")
-    precise = jax.config.values["jax_enable_x64"]  # a thread starts with the process's setting, not with that of its parent
+    precise = jax.config.values[
+        "jax_enable_x64"
+    ]  # a thread starts with the process's setting, not with that of its parent
 
     def within():
         with jax.enable_x64(precise):
