@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from interplay import cli
+from interplay.commands.words import settings
 from interplay.run import faults, folder, loop, state
 
 TINY = ["--set", "width=8", "batch=4", "length=8", "passes=1", "minibatches=2"]
@@ -319,7 +320,7 @@ def test_repeated_flags_are_joined():
 
 
 def test_settings_are_read_as_python_and_else_as_text():
-    assert cli._settings(("a=1", "b=0.5", "c=True", "d=spread", "e=(1, 2)")) == {
+    assert settings(("a=1", "b=0.5", "c=True", "d=spread", "e=(1, 2)")) == {
         "a": 1, "b": 0.5, "c": True, "d": "spread", "e": (1, 2)}  # fmt: skip
 
 

@@ -113,9 +113,11 @@ def test_messages_are_noisy_while_learning_and_bits_when_running():
     assert message.published().running(jnp.array([[0.4], [0.6]]), noise[:1]).tolist() == [[-1.0], [1.0]]
 
 
-def test_what_is_shuffled_reaches_a_neighbor():
-    channel = message.misdirected(message.continuous())
-    assert channel.running(jnp.array([[1.0], [2.0], [3.0]]), jnp.zeros((3, 1))).tolist() == [[3.0], [1.0], [2.0]]
+def test_what_is_shuffled_reaches_another_agent_each_time():
+    carry = message.misdirected(message.continuous()).running
+    sent = jnp.array([[1.0], [2.0], [3.0]])
+    assert carry(sent, jnp.array([[0.3], [-1.0], [0.1]])).tolist() == [[2.0], [3.0], [1.0]]
+    assert carry(sent, jnp.array([[0.0], [1.0], [2.0]])).tolist() == sent.tolist()
 
 
 @pytest.mark.parametrize("channel", ["continuous", "discrete"])

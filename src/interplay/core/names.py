@@ -1,12 +1,23 @@
 """Choices by name, at the edges where users type them."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from interplay.core.errors import InputError
 
 Choice = TypeVar("Choice")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The rest of a sentence that says what could have been meant by `name`.
+
+    >>> nearest("ful", ["line", "full"])
+    'did you mean full?'
+    """
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else f"use {', '.join(known)}"
 
 
 def chosen(choices: Mapping[str, Choice], what: str, name: str) -> Choice:
@@ -16,7 +27,5 @@ def chosen(choices: Mapping[str, Choice], what: str, name: str) -> Choice:
     2
     """
     if name not in choices:
-        near = difflib.get_close_matches(name, choices, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"use {', '.join(choices)}"
-        raise InputError(f"{what} is '{name}': {hint}")
+        raise InputError(f"{what} is '{name}': {nearest(name, choices)}")
     return choices[name]

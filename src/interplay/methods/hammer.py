@@ -36,7 +36,7 @@ class Settings:
     channel: str = "continuous"
     """how messages travel: continuous, discrete (noisy while learning, bits when running) or published"""
     ablation: str = "none"
-    """what is taken away, for controls: none, mute, random, shuffle (everyone gets a neighbor's) or detach"""
+    """what is taken away, for controls: none, mute, random, shuffle (between agents, anew at every step) or detach"""
     batch: int = 64
     """games played side by side"""
     length: int = 32

@@ -52,7 +52,8 @@ def on_policy(
         team, optimizer, metrics = learn(state.team, state.learner, trajectory, learn_key)
         return OnPolicy(team, optimizer, play), {**metrics, **summary(finished)}
 
-    return Method(init, step, lambda state: state.team, Budget(steps=gather.cost), game, gather.compiled, batched)
+    cost = Budget(steps=gather.cost, updates=learner.steps)
+    return Method(init, step, lambda state: state.team, cost, game, gather.compiled, batched)
 
 
 def prepared(team: Team, state, batch: Batch):

@@ -61,7 +61,7 @@ def _after(change: Callable[[Sent, Array], Sent]) -> Callable[[Channel], Channel
 intact = _after(lambda message, noise: message)
 muted = _after(lambda message, noise: jnp.zeros_like(message))
 detached = _after(lambda message, noise: jax.lax.stop_gradient(message))
-misdirected = _after(lambda message, noise: jnp.roll(message, 1, axis=0))  # everyone gets their neighbor's
+misdirected = _after(lambda message, noise: message[jnp.argsort(noise[:, 0])])  # a fixed order could be learned
 meaningless = _after(lambda message, noise: noise)
 
 ABLATIONS = {

@@ -26,7 +26,7 @@ from interplay.run.folder import disk_line, write_atomic
 def run_page(run_path: Path | str) -> Path:
     """Write `report.html` into a run folder and return its path; raises `InputError` when the folder is no run."""
     record = read(run_path)
-    return _write(record.path / "report.html", "run.html.j2", views.run_view(record))
+    return write(record.path / "report.html", "run.html.j2", views.run_view(record))
 
 
 def comparison_page(run_paths: Sequence[Path | str], out: Path | str) -> Path:
@@ -41,10 +41,11 @@ def comparison_page(run_paths: Sequence[Path | str], out: Path | str) -> Path:
     if twice:
         raise InputError(f"{twice} is given twice: name each run once")
     view = views.comparison_view([read(path) for path in paths], Path(out))
-    return _write(Path(out), "comparison.html.j2", view)
+    return write(Path(out), "comparison.html.j2", view)
 
 
-def _write(path: Path, template: str, view: dict[str, Any]) -> Path:
+def write(path: Path, template: str, view: dict[str, Any]) -> Path:
+    """Fill `template` with `view`, put style and script inside, and write the page to `path`."""
     code = _asset("report.js")
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     page = _templates().get_template(template)

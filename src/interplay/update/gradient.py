@@ -27,10 +27,14 @@ BLOCK = 256  # rows whose activations stay in a processor core's cache: gradient
 
 
 class Learner(NamedTuple):
-    """`init(team)` → optimizer state; `update(team, state, batch, key)` → (team, state, metrics)."""
+    """`init(team)` → optimizer state; `update(team, state, batch, key)` → (team, state, metrics).
+
+    `steps` is how many optimizer steps one update takes, for the ledger of what learning spends.
+    """
 
     init: Callable[[Team], Any]
     update: Callable[[Team, Any, Batch, PRNGKeyArray], tuple[Team, Any, Metrics]]
+    steps: int = 1
 
 
 def total(gradients: Sequence[Gradient]) -> Gradient:
@@ -106,7 +110,7 @@ def epochs(
         (arrays, state), metrics = jax.lax.scan(one_pass, (arrays, state), orders)
         return eqx.combine(arrays, constants), state, jax.tree.map(jnp.mean, metrics)
 
-    return Learner(init, update)
+    return Learner(init, update, passes * minibatches)
 
 
 def flattened(batch: Batch) -> Batch:

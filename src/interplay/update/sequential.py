@@ -131,7 +131,7 @@ def sequential(actor: Learner, critic: Learner) -> Learner:
         told = {**judged, **jax.tree.map(lambda rows: rows.mean(), metrics), "factor": shards.mean(factor.mean())}
         return team, (states, critic_state), told
 
-    return Learner(init, update)
+    return Learner(init, update, actor.steps)
 
 
 def change(team: Seated, rows: Batch) -> Float[Array, "time batch 1"]:

@@ -1,0 +1,34 @@
+"""Claims by name: what papers say, as campaigns that anybody can run again. One file a claim; see `interplay.bench.claim`."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from interplay.core.errors import InputError
+from interplay.core.names import nearest
+from interplay.core.paths import look_here
+
+if TYPE_CHECKING:
+    from interplay.bench.claim import Claim
+
+MODULES = {  # slug -> (module, what is claimed)
+    "bayes-net-ac": ("bayes_net_ac", "seeing others' actions first leads to better equilibria"),
+    "cmat": ("cmat", "a latent consensus does as well as an imposed order, and needs none"),
+    "hammer": ("hammer", "learned messages make up for what agents do not see"),
+}
+
+
+def load(slug: str) -> "Claim":
+    """The claim called `slug`, ours or `MODULE:NAME` of the user's own.
+
+    Raises `InputError` with the nearest names where there is none.
+    """
+    module, colon, name = slug.partition(":")
+    if colon:
+        look_here()
+        try:
+            return getattr(importlib.import_module(module), name)
+        except (ModuleNotFoundError, AttributeError):
+            raise InputError(f"no claim is at '{slug}': give MODULE:NAME of a file in this folder") from None
+    if slug not in MODULES:
+        raise InputError(f"no claim is called '{slug}': {nearest(slug, MODULES)}")
+    return importlib.import_module(f"interplay.claims.{MODULES[slug][0]}").CLAIM
