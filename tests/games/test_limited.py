@@ -38,7 +38,8 @@ def test_the_contract_of_games_holds():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"first": 0}, "1 number or more"),
+        ({"first": 0}, "show 1 to 17 numbers"),
+        ({"first": 99}, "show 1 to 17 numbers"),
         ({"agents": (3,)}, "agents 0 to 2"),
         ({"game": "pettingzoo:sisl/multiwalker_v9"}, "Python"),
     ],

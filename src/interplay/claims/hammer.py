@@ -4,15 +4,43 @@ The controls send something that tells nothing: somebody else's message (which, 
 noise, or features nobody has taught. One more arm sees everything itself, which is as far as messages can lead.
 """
 
-from interplay.bench.claim import Claim, Control, Scale, Trained
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+
+from interplay.bench.claim import Claim, Control, Measure, Measured, Scale, Trained
 from interplay.bench.verdict import at_least, better
 
 SPREAD = {"spread": {"message": 4, "discount": 0.97}}
 WHOLE = {"spread": "spread"}
+EPISODES = 1024
+
+
+def hearing(ablation: str) -> Measure:
+    """Fresh greedy episodes of a trained team whose listeners hear the messages `ablation` leaves."""
+
+    def measure(run: Path) -> Sequence[float]:
+        from interplay.measure import messages, returns
+        from interplay.run import saved
+
+        loaded, key = saved.load(run), jax.random.key(saved.EVALUATION_KEY)
+        teams = {seed: messages.changed(loaded.team(seed), ablation).greedy() for seed in loaded.seeds}
+        play = lambda seed, team: returns.play(team, loaded.game, jax.random.fold_in(key, seed), EPISODES).mean
+        return [play(seed, team) for seed, team in teams.items()]
+
+    return measure
+
+
+def greedy(run: Path) -> Sequence[float]:
+    """Fresh greedy episodes of any trained team, the same ones."""
+    from interplay.run import saved
+
+    return saved.load(run).evaluate(EPISODES)["per_seed"]
 
 
 def hammer(**settings) -> Trained:
-    return Trained("hammer", settings, settings_on=SPREAD)
+    return Trained("hammer", settings, greedy, settings_on=SPREAD)
 
 
 CLAIM = Claim(
@@ -21,21 +49,24 @@ CLAIM = Claim(
     sentence="A central agent's learned messages make up for what local agents do not see.",
     source="Gupta et al., HAMMER (2021), sections 5 and 6",
     paper="figures only: above independent learners and random messages, near a fully central policy, in both domains",
-    unit="return in the last tenth of training",
-    games={"sum guessing": "sum-guessing", "spread": "limited(game='spread', first=4)"},
+    unit="return of fresh greedy episodes",
+    games={"sum guessing": "sum-guessing", "spread": "limited(game='spread', first=4, agents=(1, 2))"},
     arms={
         "messages": hammer(),
-        "no message": Trained("ippo", {"discount": 0.95}, settings_on={"spread": {"discount": 0.97}}, about="ippo"),
-        "sees all": Trained("ippo", games=WHOLE, on=("spread",), about="ippo on the game without a limit"),
+        "no message": Trained(
+            "ippo", {"discount": 0.95}, greedy, settings_on={"spread": {"discount": 0.97}}, about="ippo"
+        ),
+        "sees all": Trained("ippo", {}, greedy, games=WHOLE, on=("spread",), about="ippo on the game without a limit"),
     },
     controls={
-        "shuffled": Control(hammer(ablation="shuffle"), against="messages"),
+        "shuffled": Control(Measured("messages", hearing("shuffle"), on=("spread",)), against="messages"),
+        "muted": Control(Measured("messages", hearing("mute")), against="messages"),
         "random": Control(hammer(ablation="random"), against="messages"),
         "untaught": Control(hammer(ablation="detach"), against="messages"),
     },
     scales={
         "smoke": Scale(2, 4096, settings={"batch": 16, "length": 16, "passes": 2}),
-        "small": Scale(5, 400_000, steps_on={"spread": 1_000_000}),
+        "small": Scale(5, 400_000, steps_on={"spread": 400_000}),
         "paper": Scale(10, 12_500_000),
     },
     expect=(

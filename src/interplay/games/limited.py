@@ -47,8 +47,8 @@ def limited(game: str = "spread", first: int = 10, agents: tuple[int, ...] | Non
     made = games.make(game)
     if not isinstance(made, Game):
         raise InputError(f"'{game}' runs in Python: limited() wraps games in pure JAX")
-    if first < 1:
-        raise InputError(f"limited got first={first}: show 1 number or more")
+    if not isinstance(first, int) or not 1 <= first < made.spec.observation:
+        raise InputError(f"limited got first={first}: show 1 to {made.spec.observation - 1} numbers")
     chosen = tuple(range(made.spec.agents)) if agents is None else tuple(agents)
     if not set(chosen) <= set(range(made.spec.agents)):
         raise InputError(f"limited got agents={chosen}: '{game}' has agents 0 to {made.spec.agents - 1}")

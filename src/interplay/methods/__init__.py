@@ -18,6 +18,7 @@ MODULES = {  # slug -> (module, what it is)
     "ippo-recurrent": ("baselines.ippo_recurrent", "IPPO with memory"),
     "mappo-recurrent": ("baselines.mappo_recurrent", "MAPPO with memory"),
     "happo": ("baselines.happo", "agents updated one after another, each clipped against the others' change"),
+    "bayes-net-ac": ("bayes_net_ac", "agents see others' actions along a graph that is learned"),
     "hammer": ("hammer", "a central speaker sends each agent a short message"),
     "hatrpo": ("baselines.hatrpo", "agents updated one after another inside a trust region"),
 }

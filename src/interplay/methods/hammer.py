@@ -36,7 +36,8 @@ class Settings:
     channel: str = "continuous"
     """how messages travel: continuous, discrete (noisy while learning, bits when running) or published"""
     ablation: str = "none"
-    """what is taken away, for controls: none, mute, random, shuffle (between agents, anew at every step) or detach"""
+    """what is taken away, for controls: none, mute, random, shuffle (between agents, anew at every
+    step; learnable where all need the same) or detach"""
     batch: int = 64
     """games played side by side"""
     length: int = 32
