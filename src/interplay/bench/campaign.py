@@ -147,6 +147,8 @@ def _outcome(campaign: Campaign, kind: Arm, game: str, scale: Scale, place: Path
     if isinstance(kind, Computed):
         return kind.function(campaign.claim.games[game], scale)
     if isinstance(kind, Measured):
+        if (campaign.finished(kind.of, game) or {}).get("state") == "failed":
+            raise DivergenceError(f"there is no team to look at: {cell(kind.of, game)} broke down")
         return Outcome(kind.measure(campaign.place(kind.of, game) / "run"))
     path = _trained(campaign, kind, game, scale, place / "run")
     return Outcome(kind.measure(path), _curve(path), _budget(path))
