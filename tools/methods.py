@@ -1,7 +1,7 @@
-"""Write METHODS.md: every method, the paper it comes from, what that paper claims and what came of it here.
+"""Write METHODS.md (every method, its paper, what that claims and what came of it here) and the README's table of claims.
 
-    python tools/methods.py            # write METHODS.md
-    python tools/methods.py --check    # exit 1 where METHODS.md is not what would be written
+    python tools/methods.py            # write both
+    python tools/methods.py --check    # exit 1 where one of them is not what would be written
 
 Methods come from the registry and their own docstrings; numbers from results/*.json, which only measured runs write.
 """
@@ -20,7 +20,21 @@ from interplay import methods
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "METHODS.md"
 RESULTS = ROOT / "results"
-NEEDED = ("method", "claim", "ours", "verdict")
+README = ROOT / "README.md"
+BLOCK = re.compile(r"(<!-- claims:begin -->\n).*?(<!-- claims:end -->)", flags=re.S)
+NEEDED = (
+    "claim",
+    "method",
+    "sentence",
+    "paper",
+    "scale",
+    "summary",
+    "because",
+    "explained_by",
+    "arms",
+    "controls",
+    "seconds",
+)
 OPENING = """\
 # Methods
 
@@ -34,12 +48,17 @@ Each method is one file that composes shared parts. `interplay train SLUG --game
 CLAIMS = """
 ## Claims
 
-What the source says, what we measured, and what follows. Every number carries its seeds and its interval.
+What the source says, what we measured, and what follows. `interplay reproduce CLAIM` runs one again; every number carries its
+seeds and its 95 % interval, and a verdict is computed from the intervals. Seconds are those of the whole campaign.
 
-| slug | claim | our number | verdict |
-| --- | --- | --- | --- |
+| claim | the paper | ours | controls | verdict | seconds |
+| --- | --- | --- | --- | --- | --- |
 """
 NO_CLAIMS = "\nNo measured claims are committed yet: results/ is empty.\n"
+SHORT = """\
+| claim | what it says | verdict | seeds | minutes on two cores |
+| --- | --- | --- | --- | --- |
+"""
 
 
 def source(text: str) -> str:
@@ -73,14 +92,13 @@ def results(folder: Path = RESULTS) -> list[dict[str, Any]]:
     """What results/*.json hold, by file name. Raises `SystemExit` for one that lacks a field or names no method."""
     found = []
     for path in sorted(folder.glob("*.json")):
-        content = json.loads(path.read_text())
-        for result in content if isinstance(content, list) else [content]:
-            missing = [name for name in NEEDED if name not in result]
-            if missing:
-                raise SystemExit(f"{path} lacks {', '.join(missing)}: write it again")
-            if result["method"] not in methods.MODULES:
-                raise SystemExit(f"{path} names the method {result['method']}, which is not registered")
-            found.append(result)
+        result = json.loads(path.read_text())
+        missing = [name for name in NEEDED if name not in result]
+        if missing:
+            raise SystemExit(f"{path} lacks {', '.join(missing)}: run `interplay reproduce` again")
+        if result["method"] not in methods.MODULES:
+            raise SystemExit(f"{path} names the method {result['method']}, which is not registered")
+        found.append(result)
     return found
 
 
@@ -89,11 +107,31 @@ def page(found: list[dict[str, Any]]) -> str:
     table = OPENING + "\n".join(rows()) + "\n"
     if not found:
         return table + NO_CLAIMS
+    return table + CLAIMS + "\n".join(map(_claim, found)) + "\n"
+
+
+def short(found: list[dict[str, Any]]) -> str:
+    """The README's table of claims."""
     lines = [
-        f"| `{one['method']}` | {_cell(one['claim'])} | {_cell(one['ours'])} | {_cell(one['verdict'])} |"
+        f"| [`{one['claim']}`](METHODS.md#claims) | {_cell(one['sentence'])} | {_cell(one['summary'])} | {one['seeds']} "
+        f"| {one['seconds'] / 60:.0f} |"
         for one in found
     ]
-    return table + CLAIMS + "\n".join(lines) + "\n"
+    return SHORT + "".join(line + "\n" for line in lines)
+
+
+def _claim(one: dict[str, Any]) -> str:
+    ours = "; ".join(line.split(": ", 1)[1] for line in one["because"])
+    controls = "; ".join(f"{name} {_interval(arm)}" for name, arm in one["controls"].items())
+    words = (f"`{one['claim']}` ({one['scale']})", one["paper"], ours, controls, f"**{one['summary']}**")
+    return "| " + " | ".join(map(_cell, words)) + f" | {one['seconds']:.0f} |"
+
+
+def _interval(arm: dict[str, Any]) -> str:
+    if arm["mean"] is None:
+        return "failed"
+    ends = "" if arm["low"] is None else f" [{arm['low']:.3g}, {arm['high']:.3g}]"
+    return f"{arm['mean']:.3g}{ends}"
 
 
 def _cell(text: Any) -> str:
@@ -104,14 +142,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only say whether METHODS.md is up to date")
     asked = parser.parse_args()
-    text = page(results())
-    if not asked.check:
-        PAGE.write_text(text)
-        return 0
-    if PAGE.exists() and PAGE.read_text() == text:
-        return 0
-    print("METHODS.md is out of date: run `make methods` and commit it", file=sys.stderr)
-    return 1
+    found = results()
+    wanted = {
+        PAGE: page(found),
+        README: BLOCK.sub(lambda block: block[1] + short(found) + block[2], README.read_text()),
+    }
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+    if asked.check and stale:
+        names = " and ".join(path.name for path in stale)
+        print(f"{names} out of date: run `make methods` and commit", file=sys.stderr)
+        return 1
+    for path in stale:
+        path.write_text(wanted[path])
+    return 0
 
 
 if __name__ == "__main__":
