@@ -19,6 +19,8 @@ MODULES = {  # slug -> (module, what it is)
     "mappo-recurrent": ("baselines.mappo_recurrent", "MAPPO with memory"),
     "happo": ("baselines.happo", "agents updated one after another, each clipped against the others' change"),
     "bayes-net-ac": ("bayes_net_ac", "agents see others' actions along a graph that is learned"),
+    "mat": ("baselines.mat", "a transformer in which agents act one after another"),
+    "cmat": ("cmat", "a transformer whose agents agree on a latent plan and act at once"),
     "hammer": ("hammer", "a central speaker sends each agent a short message"),
     "hatrpo": ("baselines.hatrpo", "agents updated one after another inside a trust region"),
 }
