@@ -25,7 +25,7 @@ def many(calls):
     return network
 
 
-def close(one, other):
+def assert_close(one, other):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), one, other)
 
 
@@ -36,13 +36,13 @@ def nested(network):
 
 def test_all_mapped_axes_become_rows_and_come_back():
     calls = []
-    close(nested(many(calls))(WEIGHT, X, Y), nested(plain)(WEIGHT, X, Y))
+    assert_close(nested(many(calls))(WEIGHT, X, Y), nested(plain)(WEIGHT, X, Y))
     assert calls[-1] == (3, 20)  # before that its shapes are found out, a mapped axis at a time
 
 
 def test_one_row_alone():
     calls = []
-    close(many(calls)(WEIGHT, X[0, 0], Y[0]), plain(WEIGHT, X[0, 0], Y[0]))
+    assert_close(many(calls)(WEIGHT, X[0, 0], Y[0]), plain(WEIGHT, X[0, 0], Y[0]))
     assert calls == [(3, 1)]
 
 
@@ -52,10 +52,10 @@ def test_gradients_are_those_of_single_rows(wrap):
         return lambda weight, x, y: sum(jnp.sin(part).sum() for part in nested(network)(weight, x, y))
 
     mine = wrap(jax.grad(loss(many([])), argnums=(0, 1, 2)))(WEIGHT, X, Y)
-    close(mine, jax.grad(loss(plain), argnums=(0, 1, 2))(WEIGHT, X, Y))
+    assert_close(mine, jax.grad(loss(plain), argnums=(0, 1, 2))(WEIGHT, X, Y))
 
 
 def test_mapped_parameters_are_mapped_plainly():
     weights = jnp.stack([WEIGHT, -WEIGHT])
     both = lambda network: jax.vmap(lambda weight: nested(network)(weight, X, Y))(weights)
-    close(both(many([])), both(plain))
+    assert_close(both(many([])), both(plain))

@@ -15,6 +15,7 @@ from interplay.core import population
 from interplay.core.method import Method
 from interplay.core.names import chosen
 from interplay.credit import returns
+from interplay.methods.baselines import ippo
 from interplay.methods.wiring import on_policy
 from interplay.nets import message, views
 from interplay.nets.speaker import speaking
@@ -24,56 +25,20 @@ from interplay.update.gradient import adam, epochs, linear_to_zero
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """HAMMER's settings."""
+class Settings(ippo.Settings):
+    """HAMMER's settings: those of IPPO, which its local agents run, and how they are spoken to."""
 
     game: str = "sum-guessing"
     """game to play, as in `interplay list games`"""
-    steps: int = 1_000_000
-    """environment steps to train for; the learning rate falls to zero over them"""
     message: int = 1
     """numbers in every agent's message"""
     channel: str = "continuous"
     """how messages travel: continuous, discrete (noisy while learning, bits when running) or published"""
     ablation: str = "none"
-    """what is taken away, for controls: none, mute, random, shuffle (between agents, anew at every
-    step; learnable where all need the same) or detach"""
-    batch: int = 64
-    """games played side by side"""
-    length: int = 32
-    """steps gathered from each game per update"""
-    share: bool = True
-    """one network for all local agents (True) or one each (False)"""
-    width: int = 64
-    """units per hidden layer, of the speaker too"""
-    depth: int = 2
-    """hidden layers of the local agents"""
-    memory: int = 0
-    """units of the local agents' recurrent cell; 0: no memory"""
-    rate: float = 2e-3
-    """Adam's learning rate at the start"""
-    max_norm: float = 0.5
-    """gradients are clipped to this global norm"""
-    passes: int = 8
-    """times each batch is learned from"""
-    minibatches: int = 4
-    """parts a batch is split into, each one optimizer step"""
-    clip: float = 0.2
-    """how far the probability ratio may leave 1 before its gradient stops"""
+    """what is taken away, for controls: none, mute, random, shuffle (between agents, anew at every step; learnable where all
+    need the same) or detach"""
     discount: float = 0.95
     """worth of a reward one step later"""
-    trace: float = 0.95
-    """lambda of generalized advantage estimation; 1 is the Monte-Carlo return of the source"""
-    value_weight: float = 0.5
-    """weight of the critic's loss"""
-    entropy_weight: float = 0.01
-    """weight of the entropy bonus"""
-    scale_decay: float = 0.99
-    """memory of the running scale of values; 1: values are not scaled"""
-    workers: int = 0
-    """processes that play games in Python; 0: all in this process"""
-    timeout: float = 60.0
-    """seconds within which those processes have to answer a step, before the game counts as hung"""
 
 
 def build(s: Settings) -> Method:

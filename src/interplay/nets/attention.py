@@ -190,6 +190,21 @@ class Readout(eqx.Module):
         return each(self.second, self.between(gelu(each(self.first, x))))
 
 
+class Decoding(eqx.Module):
+    """What a block of a decoder is made of: attention to what it has written, to what it reads, and a feed-forward layer."""
+
+    norms: tuple[Norm, Norm, Norm]
+    attention: SelfAttention
+    cross: CrossAttention
+    feed: Feed
+
+    def __init__(self, size: int, heads: int, key: PRNGKeyArray):
+        keys = jax.random.split(key, 3)
+        self.norms = (Norm(size), Norm(size), Norm(size))
+        self.attention, self.cross = SelfAttention(size, heads, keys[0]), CrossAttention(size, heads, keys[1])
+        self.feed = Feed(size, keys[2])
+
+
 def seen(active: Bool[Array, "token row"]) -> Bool[Array, "query token row"]:
     """Who may look at whom: everybody at the active ones and at itself."""
     return active[None] | jnp.eye(len(active), dtype=bool)[..., None]

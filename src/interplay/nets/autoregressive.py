@@ -19,7 +19,7 @@ from interplay.core.team import DECENTRALIZED, ORDER, Decision, Evaluation, Memo
 from interplay.nets import distributions
 from interplay.nets.attention import (
     AFTER,
-    CrossAttention,
+    Decoding,
     Feed,
     Norm,
     Readout,
@@ -56,19 +56,8 @@ class EncoderBlock(eqx.Module):
         return self.norms[1](x + self.feed(x))
 
 
-class DecoderBlock(eqx.Module):
+class DecoderBlock(Decoding):
     """x = norm(x + attention to earlier actions); x = norm(rep + attention from rep to x); x = norm(x + feed(x))."""
-
-    norms: tuple[Norm, Norm, Norm]
-    attention: SelfAttention
-    cross: CrossAttention
-    feed: Feed
-
-    def __init__(self, size: int, heads: int, key: PRNGKeyArray):
-        keys = jax.random.split(key, 3)
-        self.norms = (Norm(size), Norm(size), Norm(size))
-        self.attention, self.cross = SelfAttention(size, heads, keys[0]), CrossAttention(size, heads, keys[1])
-        self.feed = Feed(size, keys[2])
 
     def __call__(self, x: Tokens, rep: Tokens, allowed: Bool[Array, "token token row"]) -> Tokens:
         x = self.norms[0](x + self.attention(x, allowed))
@@ -222,7 +211,7 @@ def sequential(spec: Spec, key: PRNGKeyArray, *, width: int, blocks: int, heads:
         encoder=Encoder(spec.observation, width, blocks, heads, keys[0]),
         embed=Dense(spec.action.width + 1, width, AFTER, keys[1]),
         settle=Norm(width),
-        blocks=tuple(DecoderBlock(width, heads, key) for key in keys[3:]),
+        blocks=tuple(DecoderBlock(width, heads, key) for key in keys[3:]),  # pyright: ignore[reportCallIssue]  # its parent makes it
         head=Readout(width, width, spec.action.width, keys[2]),
         meaning=Meaning(spec),
         scale=ValueScale(decay),

@@ -20,7 +20,7 @@ from interplay.nets import distributions
 from interplay.nets.attention import (
     AFTER,
     MASKED,
-    CrossAttention,
+    Decoding,
     Feed,
     Norm,
     Readout,
@@ -79,19 +79,8 @@ class Compressor(eqx.Module):
         return self.readout((weights[:, None] * x[None]).sum(2).reshape(-1, x.shape[-1]))
 
 
-class DecoderBlock(eqx.Module):
+class DecoderBlock(Decoding):
     """h = norm₃(h); h = norm₁(h + attention to the plan so far); h = norm₂(h + attention to the agents); h = h + feed(h)."""
-
-    norms: tuple[Norm, Norm, Norm]
-    attention: SelfAttention
-    cross: CrossAttention
-    feed: Feed
-
-    def __init__(self, size: int, heads: int, key: PRNGKeyArray):
-        keys = jax.random.split(key, 3)
-        self.norms = (Norm(size), Norm(size), Norm(size))
-        self.attention, self.cross = SelfAttention(size, heads, keys[0]), CrossAttention(size, heads, keys[1])
-        self.feed = Feed(size, keys[2])
 
     def step(self, h: Token, memory, told, place, allowed, counted):
         """One more step of the plan at `place`, of which it sees those `allowed` and, of the agents, those `counted`."""
@@ -116,7 +105,7 @@ class LatentDecoder(eqx.Module):
 
     def __init__(self, size: int, blocks: int, heads: int, rounds: int, key: PRNGKeyArray):
         keys = jax.random.split(key, blocks + 2)
-        self.blocks = tuple(DecoderBlock(size, heads, key) for key in keys[2:])
+        self.blocks = tuple(DecoderBlock(size, heads, key) for key in keys[2:])  # pyright: ignore[reportCallIssue]  # its parent makes it
         self.projector = Readout(size, size, size, keys[0], normed=True)
         self.gate = Readout(size, size, 1, keys[1], normed=True)
         self.rounds = rounds
