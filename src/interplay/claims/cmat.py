@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 
 from interplay.bench.claim import Claim, Control, Measured, Scale, Trained
-from interplay.bench.verdict import better, near
+from interplay.bench.verdict import better, near, paired_difference
 from interplay.core.team import Team
 from interplay.measure import returns
 from interplay.measure.permuted import permuted
@@ -68,9 +68,9 @@ CLAIM = Claim(
         "paper": Scale(5, 20_000_000, settings={"batch": 128, "passes": 10, "clip": 0.05, "rate": 7e-4}),
     },
     expect=(
-        near("cmat", "mat", within=0.1),
+        better("cmat", "mat", by=-1.0),  # as good: not worse by more than 1 of about 20
         better("cmat", "mappo"),
-        near("cmat", "cmat, turned", within=0.001),
-        better("mat", "mat, turned"),
+        near("cmat", "cmat, turned", within=0.001, apart=paired_difference),
+        better("mat", "mat, turned", apart=paired_difference),
     ),
 )
