@@ -132,6 +132,7 @@ def _counted(game: AnyGame) -> Iterator[list[int]]:
         return original(self, *arguments)
 
     kind.step = step
+    jax.clear_caches()  # parts of the method that are traced already would never see the counting step
     try:
         yield counted
     finally:
