@@ -10,7 +10,8 @@ from interplay import check, methods
 from interplay.core.budget import Budget
 from interplay.core.errors import InputError
 
-TINY = {"game": "climbing(horizon=3)", "batch": 4, "length": 4, "width": 4, "depth": 1, "passes": 1, "minibatches": 2}
+PLAY = {"game": "climbing(horizon=3)", "batch": 4, "length": 4, "width": 4, "depth": 1, "passes": 1, "minibatches": 2}
+TINY = {**PLAY, "sampled": 4, "updates": 2, "capacity": 256, "warmup": 0}
 
 
 def build(slug, **changes):
@@ -20,7 +21,7 @@ def build(slug, **changes):
     return methods.module(slug).build(kind(**{name: value for name, value in small.items() if name in fields}))
 
 
-SLOW = ("mappo-recurrent", "hatrpo")  # compile longest
+SLOW = ("mappo-recurrent", "hatrpo", "vdn", "iql-recurrent", "vdn-recurrent", "qmix-recurrent")  # compile longest, or again
 
 
 @pytest.mark.parametrize(

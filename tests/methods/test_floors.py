@@ -14,7 +14,7 @@ FLOORS = {  # game -> (steps per seed, floor)
     "foraging": (300_000, 0.25),
     "jaxmarl:smax/3m": (200_000, 0.9),
 }
-METHODS = ("reinforce", "ippo", "mappo", "ippo-recurrent", "mappo-recurrent", "happo", "hatrpo")
+METHODS = ("reinforce", "ippo", "mappo", "ippo-recurrent", "mappo-recurrent", "happo", "hatrpo", "iql", "vdn", "qmix")
 
 
 @pytest.mark.slow

@@ -45,3 +45,15 @@ def test_errors_are_measured_on_the_critics_scale(seen, batch, team):
 def test_explained_variance(objective, seen, batch, team):
     error, target = np.array([1, 1.5, -1]), np.array([3, 3, 0])
     close(loss(objective, seen, batch, team)[1]["explained_variance"], 1 - error.var() / target.var())
+
+
+def test_temporal_difference_is_the_squared_error_of_those_who_moved(team, seen, batch):
+    loss, told = terms_of(value.temporal_difference(), team, seen, batch)
+    plain, _ = terms_of(value.squared(), team, seen, batch)
+    assert float(loss) == float(plain) == float(told["td_loss"])
+    assert float(told["value"]) == pytest.approx((2 + 1.5 + 1) / 3)
+
+
+def terms_of(loss, team, seen, batch):
+    ((_, term),) = loss.terms
+    return term(team, seen, batch)

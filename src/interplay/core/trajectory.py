@@ -1,6 +1,8 @@
 """Records of play. Leading axes are "time batch"; agents are the axis after them."""
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
 from interplay.core.game import TimeStep
@@ -24,6 +26,30 @@ class Trajectory(eqx.Module):
     bootstrap: Float[Array, "time batch agent"]
     started: Bool[Array, "time batch"]
     memory: PyTree  # arrays with a leading batch axis; of numpy or JAX, as a checkpoint gives them back
+
+
+class Transitions(eqx.Module):
+    """What a replay keeps of play: what was seen, what was done, and the step that this led to.
+
+    `arrived[t]` holds the outcome of `decision[t]` and what agents saw then, before a new episode begins: it is row t + 1 of
+    `time_step` inside an episode, and the only record of an episode's end. `started[t]` marks rows that open an episode.
+    """
+
+    time_step: TimeStep
+    decision: Decision
+    arrived: TimeStep
+    started: Bool[Array, "time batch"]
+
+    def sequence(self) -> TimeStep:
+        """What was seen first, and what every row led to: one step more than there are rows."""
+        return jax.tree.map(lambda first, rest: jnp.concatenate([first[:1], rest]), self.time_step, self.arrived)
+
+
+class Replayed(eqx.Module):
+    """Transitions drawn from a replay; `weight` carries importance and is zero beyond the end of an episode."""
+
+    transitions: Transitions
+    weight: Float[Array, "time batch"]
 
 
 class Credit(eqx.Module):

@@ -1,53 +1,29 @@
 """Returns and advantages along time: one backward recursion, many estimators.
 
-Everything here is x_t = δ_t + decay_t · x_{t+1} (`accumulate`) with different δ and decay: discounted returns, generalized
-advantage estimation, lambda returns and V-trace. Arrays have time first and any further axes after it. An episode that
-*terminated* is worth nothing afterwards; one that was *truncated* is worth what the critic says of the step it reached
-(`Trajectory.bootstrap`). This file is the only one that tells the two apart.
+Everything here is x_t = δ_t + decay_t · x_{t+1} (`credit/recursion.py`) with different δ and decay: discounted returns,
+generalized advantage estimation, lambda returns, V-trace, n-step and Q(λ) targets. Arrays have time first and any further axes
+after it. An episode that *terminated* is worth nothing afterwards; one that was *truncated* is worth what the critic says of
+the step it reached (`Trajectory.bootstrap`). This file is the only one that tells the two apart.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from interplay.core import shards
-from interplay.core.trajectory import Credit, Trajectory
+from interplay.core.choosing import best, chosen
+from interplay.core.errors import InputError
+from interplay.core.trajectory import Credit, Replayed, Trajectory
+from interplay.credit.recursion import accumulate, generalized_advantage
 
 Rows = Float[Array, "time *rest"]
 Estimator = Callable[[Trajectory], Credit]
 
 
-def accumulate(delta: Rows, decay: Rows, last: Array | float = 0.0) -> Rows:
-    """x_t = delta_t + decay_t · x_{t+1}, from x_T = `last`.
-
-    >>> accumulate(jnp.array([1.0, 1.0, 1.0]), jnp.array([0.5, 0.5, 0.5])).tolist()
-    [1.75, 1.5, 1.0]
-    """
-
-    def back(later, row):
-        delta, decay = row
-        now = delta + decay * later
-        return now, now
-
-    first = jnp.broadcast_to(jnp.asarray(last, delta.dtype), delta.shape[1:])
-    return jax.lax.scan(back, first, (delta, decay), reverse=True, unroll=8)[1]
-
-
-def generalized_advantage(reward: Rows, value: Rows, following: Rows, discount: Rows, trace: float) -> Rows:
-    """A_t = δ_t + γ_t λ A_{t+1} with δ_t = r_t + γ' V'_t − V_t.
-
-    `following` is γ' V'_t, the discounted value of the step arrived at, and `discount` is γ_t, zero where row t + 1
-    belongs to another episode. λ = 0 gives the one-step temporal difference, λ = 1 the return minus the value.
-
-    Source: Schulman et al., "High-dimensional continuous control using generalized advantage estimation" (2016), eq. 16.
-    """
-    return accumulate(reward + following - value, trace * discount)
-
-
-def lambda_return(reward: Rows, value: Rows, following: Rows, discount: Rows, trace: float) -> Rows:
+def lambda_return(reward: Rows, value: Rows, following: Rows, discount: Rows, trace: Rows | float) -> Rows:
     """G_t = r_t + γ_t ((1 − λ) V_{t+1} + λ G_{t+1}): the advantage of the same λ plus the value.
 
     Source: Sutton and Barto (2018), eq. 12.2.
@@ -141,3 +117,114 @@ def standardized(estimate: Estimator, epsilon: float = 1e-8) -> Estimator:
         return Credit((credit.advantage - mean) / (jnp.sqrt(spread) + epsilon), credit.target, credit.weight)
 
     return standardize
+
+
+class Ahead(eqx.Module):
+    """What was earned and what lies ahead, all "time batch agent": the record that a `Backup` turns into targets.
+
+    `ahead` is V'_t, the value of the step arrived at; `following` is γ V'_t, zero where the episode terminated; `discount`
+    is γ_t, zero where row t + 1 belongs to another episode or to none. `waiting` marks arrivals at which it is not the
+    agent's move, `greedy` those where the agent then took its best action.
+    """
+
+    reward: Rows
+    ahead: Rows
+    following: Rows
+    discount: Rows
+    waiting: Bool[Array, "time *rest"]
+    greedy: Bool[Array, "time *rest"]
+
+
+Backup = Callable[[Ahead], Rows]
+
+
+def n_step(steps: int) -> Backup:
+    """G^1_t = r_t + γ V'_t and G^n_t = r_t + γ_t G^{n−1}_{t+1}, bootstrapped sooner where the record or an episode ends.
+
+    Steps are those of the agent: a row at which it only waits is passed over, its reward counted. n = 1 is the temporal
+    difference target. Raises `InputError` for n below 1.
+
+    Source: Sutton and Barto (2018), eq. 7.1; Watkins (1989) for n = 1.
+    """
+    if steps < 1:
+        raise InputError(f"n_step is {steps}: give 1 or more")
+
+    def targets(play: Ahead) -> Rows:
+        passing = play.discount * play.waiting
+        later, value = play.following - passing * play.ahead, jnp.zeros(())
+        for _ in range(steps):
+            value = accumulate(play.reward + later, passing)
+            after = jnp.concatenate([value[1:], jnp.zeros_like(value[:1])])
+            later = jnp.where(play.discount > 0, (play.discount - passing) * after, play.following)
+        return value
+
+    return targets
+
+
+def peng(trace: float) -> Backup:
+    """G_t = r_t + γ_t ((1 − λ) V'_t + λ G_{t+1}): lambda returns of the greedy policy's values, whatever was played.
+
+    λ = 0 is `n_step(1)`.
+
+    Source: Peng and Williams, "Incremental multi-step Q-learning" (1996); Kozuno et al. (2021) for why it is used.
+    """
+    return lambda play: _lambda_backup(play, jnp.where(play.waiting, 1.0, trace))
+
+
+def watkins(trace: float) -> Backup:
+    """`peng`, but the trace is cut (λ = 0) wherever the next action played is not the greedy one.
+
+    Source: Watkins, "Learning from delayed rewards" (1989), Q(λ).
+    """
+    return lambda play: _lambda_backup(play, jnp.where(play.waiting, 1.0, trace * play.greedy))
+
+
+def _lambda_backup(play: Ahead, trace: Rows) -> Rows:
+    value = jnp.concatenate([jnp.zeros_like(play.ahead[:1]), play.ahead[:-1]])  # that of row 0 cancels out
+    return lambda_return(play.reward, value, play.following, play.discount, trace)
+
+
+Select = Callable[[Array, Array], Array]
+
+
+def double(online: Array, target: Array) -> Array:
+    """Select the next action by the values that are learned, and let the target's judge it.
+
+    Source: van Hasselt et al., "Deep reinforcement learning with double Q-learning" (2016).
+    """
+    return online
+
+
+def single(online: Array, target: Array) -> Array:
+    """Select the next action by the target's own values: the largest of them is the next value (Mnih et al. 2015)."""
+    return target
+
+
+def bellman(discount: float, backup: Backup, select: Select = double) -> Callable[[Any, Any, Replayed], Credit]:
+    """Credit of replayed transitions: the target is `backup` over V' = Q_target(s', a'), a' greedy by `select`.
+
+    `estimate(team, target, replayed)` wants teams that know their values (`nets.valued`). The advantage is the error
+    δ = target − Q of the team as it is. Rows count as the replay weighs them, where anybody moved.
+    """
+
+    def estimate(team: Any, target: Any, replayed: Replayed) -> Credit:
+        play, mixer = replayed.transitions, team.mixer
+        online, following = team.values_ahead(play), target.values_ahead(play)
+        action = best(select(online, following), play.arrived.legal)
+        ahead = target.mixed(play.arrived, chosen(following, action))
+        done = (play.arrived.terminated | play.arrived.truncated)[..., None].at[-1].set(True)
+        same = jnp.concatenate([play.decision.action[1:] == action[:-1], jnp.ones_like(action[:1], bool)])
+        record = Ahead(
+            reward=mixer.pooled(play.arrived.reward),
+            ahead=ahead,
+            following=jnp.where(play.arrived.terminated[..., None], 0.0, discount * ahead),
+            discount=jnp.where(done, 0.0, jnp.full_like(ahead, discount)),
+            waiting=~mixer.together(play.arrived.active),
+            greedy=mixer.together(same, jnp.all),
+        )
+        targets = backup(record)
+        weight = replayed.weight[..., None] * play.time_step.active.any(-1, keepdims=True)
+        error = targets - team.values_of(play)
+        return Credit(error, targets, jnp.broadcast_to(weight, targets.shape))
+
+    return estimate

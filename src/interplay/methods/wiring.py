@@ -3,23 +3,26 @@
 A method that does not fit one writes its own `step`; a wiring never grows a flag.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from interplay.core import shards
 from interplay.core.budget import Budget
 from interplay.core.game import AnyGame
 from interplay.core.method import Method, Metrics
 from interplay.core.team import Team
-from interplay.core.trajectory import Batch
+from interplay.core.trajectory import Batch, Credit, Replayed, Trajectory
 from interplay.credit.returns import Estimator
 from interplay.play.finished import Finished
+from interplay.play.ring import Replay, Ring
 from interplay.update.gradient import Learner
+from interplay.update.target import Follow
 
 
 class OnPolicy(eqx.Module):
@@ -56,6 +59,88 @@ def on_policy(
     return Method(init, step, lambda state: state.team, cost, game, gather.compiled, batched)
 
 
+class OffPolicy(eqx.Module):
+    """The state of an off-policy method: who plays, the target it follows, how it is learning, what it remembers."""
+
+    team: Any
+    target: Any
+    learner: PyTree
+    updates: Int[Array, ""]
+    ring: Ring
+    play: PyTree
+
+
+def off_policy(
+    game: AnyGame, make_team: Callable[[PRNGKeyArray], Any], *, gather: Any, replay: Replay, credit: Any, learner: Learner,
+    follow: Follow, updates: int,
+) -> Method:  # fmt: skip
+    """Play, remember; `updates` times draw, give credit, learn, let the target follow. The wiring of DQN and of QMIX."""
+
+    def init(key: PRNGKeyArray) -> OffPolicy:
+        team_key, play_key = jax.random.split(key)
+        team = make_team(team_key)
+        play = gather.init(team, play_key)
+        like = eqx.filter_eval_shape(gather, team, play, play_key)[1]
+        return OffPolicy(team, team, learner.init(team), jnp.zeros((), jnp.int32), replay.init(like), play)
+
+    def learn(state: OffPolicy, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
+        draw_key, learn_key = jax.random.split(key)
+        drawn, replayed = replay.draw(state.ring, draw_key)
+        batch = recalled(state.team, replayed, credit(state.team, state.target, replayed), replay.learned)
+        team, optimizer, metrics = learner.update(state.team, state.learner, batch, learn_key)
+        ring = replay.rate(state.ring, drawn, mean_error(batch.credit))
+        count = state.updates + 1
+        return OffPolicy(team, follow(state.target, team, count), optimizer, count, ring, state.play), metrics
+
+    def step(state: OffPolicy, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
+        play_key, learn_key = jax.random.split(key)
+        play, rows, finished = gather(state.team, state.play, play_key)
+        told = {"exploration": state.team.exploration, **summary(finished)}
+        ring, team = replay.add(state.ring, rows), state.team.after(gather.cost)
+        state = OffPolicy(team, state.target, state.learner, state.updates, ring, play)
+        state, metrics = repeated(learn, state, learn_key, jnp.where(replay.ready(ring), updates, 0))
+        return state, {**metrics, **told}
+
+    cost = Budget(steps=gather.cost, updates=updates * learner.steps)
+    return Method(init, step, lambda state: state.team, cost, game, gather.compiled, remembered)
+
+
+def recalled(team: Team, replayed: Replayed, credit: Credit, rows: int) -> Batch:
+    """The first `rows` rows of what was drawn, as objectives want to see them: memory as an episode begins with."""
+    play, draws = replayed.transitions, replayed.weight.shape[1]
+    outcome, memory = (
+        play.arrived,
+        jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (draws, *leaf.shape)), team.begin()),
+    )
+    trajectory = Trajectory(
+        play.time_step, play.decision, outcome.reward, outcome.terminated, outcome.truncated,
+        jnp.zeros_like(credit.target), jnp.zeros_like(play.started), (),
+    )  # fmt: skip
+    trajectory, credit = jax.tree.map(lambda leaf: leaf[:rows], (trajectory, credit))
+    return Batch(dataclasses.replace(trajectory, memory=memory), credit)
+
+
+def mean_error(credit: Credit) -> Float[Array, "draw"]:
+    """How wrong the team was about each draw: |δ| of all rows that count."""
+    counts = credit.weight > 0
+    return jnp.where(counts, jnp.abs(credit.advantage), 0.0).sum((0, 2)) / jnp.maximum(counts.sum((0, 2)), 1)
+
+
+def repeated(learn: Callable, state: PyTree, key: PRNGKeyArray, times: Array) -> tuple[PyTree, Metrics]:
+    """`learn` so many times, 0 among them, and the means of what it told (0 where it was never asked)."""
+    arrays, rest = eqx.partition(state, eqx.is_array)
+    shapes = eqx.filter_eval_shape(learn, state, key)[1]
+
+    def again(index, carry):
+        arrays, total = carry
+        state, told = learn(eqx.combine(arrays, rest), jax.random.fold_in(key, index))
+        return eqx.filter(state, eqx.is_array), jax.tree.map(jnp.add, total, told)
+
+    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    arrays, total = jax.lax.fori_loop(0, times, again, (arrays, nothing))
+    return eqx.combine(arrays, rest), jax.tree.map(lambda leaf: leaf / jnp.maximum(times, 1), total)
+
+
 def prepared(team: Team, state, batch: Batch):
     """The team with its scale of values brought up to date, ready to learn from `batch`."""
     return team.rescaled(batch.credit.target, batch.credit.weight), state, batch
@@ -70,6 +155,13 @@ def summary(finished: Finished) -> Metrics:
         "length": finished.length / ended,
         "episodes": finished.episodes,
     }
+
+
+def remembered(state: OffPolicy) -> OffPolicy:
+    """True at the leaves that carry a batch of games: where they stand, and the lanes of the replay."""
+    marks = jax.tree.map(lambda _: False, state)
+    lanes = lambda state: (state.play, state.ring.rows, state.ring.masses, state.ring.largest, state.ring.since)
+    return eqx.tree_at(lanes, marks, jax.tree.map(lambda _: True, lanes(state)))
 
 
 def batched(state: OnPolicy) -> OnPolicy:

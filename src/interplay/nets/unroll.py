@@ -67,6 +67,7 @@ def _forward(weight, bias, memory, projected, alive):
         state, recurrent = step(weight, bias, memory, projected)
         return state * after[..., None], (state, recurrent)  # emptied here, or the step would not run as vectors
 
+    alive = jax.lax.optimization_barrier(alive)  # nor would it where the compiler sees that this is 1 throughout
     after = jnp.concatenate([alive[1:], jnp.ones_like(alive[:1])])
     return jax.lax.scan(advance, memory * alive[0][..., None], (projected, after))[1]
 

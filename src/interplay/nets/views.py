@@ -18,13 +18,23 @@ def central(time_step: TimeStep) -> Float[Array, "agent feature"]:
     Source: Yu et al., "The Surprising Effectiveness of PPO in Cooperative Multi-Agent Games" (2022), agent-specific
     global state.
     """
+    own, everything = time_step.observation, state(time_step)
+    return jnp.concatenate([own, jnp.broadcast_to(everything, (own.shape[0], everything.shape[-1]))], axis=-1)
+
+
+def named(time_step: TimeStep) -> Float[Array, "agent feature"]:
+    """Each network sees its agent's observation and, as a one-hot, which agent it is: what tells apart those who share."""
     own = time_step.observation
-    state = time_step.shared if time_step.shared.shape[-1] else own.reshape(-1)
-    return jnp.concatenate([own, jnp.broadcast_to(state, (own.shape[0], state.shape[-1]))], axis=-1)
+    return jnp.concatenate([own, jnp.eye(own.shape[0], dtype=own.dtype)], axis=-1)
+
+
+def state(time_step: TimeStep) -> Float[Array, "state"]:
+    """What a center knows: the game's shared state, or all observations in a row where there is none."""
+    return time_step.shared if time_step.shared.shape[-1] else time_step.observation.reshape(-1)
 
 
 def width(view, spec: Spec) -> int:
-    """How many features `view` shows each critic, found without computing anything."""
+    """How many features `view` shows (each critic, or a center), found without computing anything."""
     blank = TimeStep(
         observation=jnp.zeros((spec.agents, spec.observation)),
         legal=jnp.ones((spec.agents, spec.action.width), bool),

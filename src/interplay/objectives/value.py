@@ -35,6 +35,21 @@ def squared(penalty: Callable[[Array], Array] = half_square) -> Objective:
     return objective(term)
 
 
+def temporal_difference(penalty: Callable[[Array], Array] = half_square) -> Objective:
+    """E[penalty(Q(s, a) − target)], for teams that learn what their actions are worth: `squared` under its usual name.
+
+    Source: Mnih et al., "Human-level control through deep reinforcement learning" (2015), with `huber(1)`.
+    """
+    ((_, critic),) = squared(penalty).terms
+
+    def term(team, seen, batch):
+        loss, told = critic(team, seen, batch)
+        mean = average(seen.value, batch.credit.weight)
+        return loss, {"td_loss": loss, "value": mean, "explained_variance": told["explained_variance"]}
+
+    return objective(term)
+
+
 def clipped(clip: float, penalty: Callable[[Array], Array] = half_square) -> Objective:
     """E[max(penalty(V − target), penalty(V_old + clip(V − V_old, ±ε) − target))]: the critic moves at most ε a batch.
 

@@ -5,6 +5,7 @@ This is the only place where pure games are batched, where episodes are started 
 plays whole `episodes`.
 """
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -13,9 +14,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from interplay.core import shards
-from interplay.core.game import Game, TimeStep
+from interplay.core.errors import InputError
+from interplay.core.game import AnyGame, Game, TimeStep
 from interplay.core.team import Evaluation, Memory, Team, has_memory, restart
-from interplay.core.trajectory import Trajectory
+from interplay.core.trajectory import Trajectory, Transitions
 from interplay.play.finished import Finished
 
 
@@ -72,24 +74,13 @@ class Steps(eqx.Module):
         return (each[:, :batch], each[:, batch:-2], each[:, -2], each[:, -1]), keys[-1, -1]
 
     def _advance(self, team: Team, play: Play, keys):
-        act_keys, step_keys, reset_key, value_key = keys
-        memory, decision = jax.vmap(team.act)(play.memory, play.time_step, act_keys)
-        state, arrived = jax.vmap(self.game.step)(play.state, decision.action, step_keys)
-        done = arrived.terminated | arrived.truncated
+        after, decision, arrived, memory, finished = self._moved(team, play, keys)
         cut = arrived.truncated & ~arrived.terminated
         bootstrap = jax.lax.cond(
             cut.any(),
-            lambda: jnp.where(cut[:, None], _values(team, memory, arrived, value_key), 0.0),
+            lambda: jnp.where(cut[:, None], _values(team, memory, arrived, keys[-1]), 0.0),
             lambda: jnp.zeros_like(decision.value),
         )
-        total = play.total + _scalar(arrived.reward)
-        length = play.length + 1
-        finished = Finished(
-            total=jnp.where(done[:, None], total, 0.0).sum(0),
-            episodes=done.sum().astype(jnp.float32),
-            length=jnp.where(done, length, 0).sum().astype(jnp.float32),
-        )
-        state, time_step = self._restarted(done, state, arrived, reset_key)
         record = {
             "time_step": play.time_step,
             "decision": decision,
@@ -99,10 +90,27 @@ class Steps(eqx.Module):
             "bootstrap": bootstrap,
             "started": play.started,
         }
+        return after, (record, finished)
+
+    def _moved(self, team: Team, play: Play, keys):
+        """One step of every game: where it stands then, what was decided, what that led to (and what the team remembered
+        there), and what came of the episodes that ended, which have begun again."""
+        act_keys, step_keys, reset_key, _ = keys
+        memory, decision = jax.vmap(team.act)(play.memory, play.time_step, act_keys)
+        state, arrived = jax.vmap(self.game.step)(play.state, decision.action, step_keys)
+        done = arrived.terminated | arrived.truncated
+        total = play.total + _scalar(arrived.reward)
+        length = play.length + 1
+        finished = Finished(
+            total=jnp.where(done[:, None], total, 0.0).sum(0),
+            episodes=done.sum().astype(jnp.float32),
+            length=jnp.where(done, length, 0).sum().astype(jnp.float32),
+        )
+        state, time_step = self._restarted(done, state, arrived, reset_key)
         fresh = team.begin()
-        memory = jax.vmap(lambda memory, done: restart(memory, fresh, done))(memory, done)
+        begun = jax.vmap(lambda memory, done: restart(memory, fresh, done))(memory, done)
         total, length = jnp.where(done[:, None], 0.0, total), jnp.where(done, 0, length)
-        return Play(state, time_step, memory, done, total, length), (record, finished)
+        return Play(state, time_step, begun, done, total, length), decision, arrived, memory, finished
 
     def _restarted(self, done, state, arrived: TimeStep, key: PRNGKeyArray):
         """Games that are over at a fresh start; nothing is computed in steps where none is."""
@@ -115,6 +123,23 @@ class Steps(eqx.Module):
         return jax.lax.cond(done.any(), again, lambda: (state, arrived))
 
 
+class Experience(Steps):
+    """Gathers what a replay keeps; see `experience`."""
+
+    def __call__(self, team: Team, play: Play, key: PRNGKeyArray) -> tuple[Play, Transitions, Finished]:  # type: ignore[override]
+        """Play on from `play`; see `core.trajectory.Transitions` for what each row means."""
+
+        def advance(play, keys):
+            after, decision, arrived, _, finished = self._moved(team, play, keys)
+            kept = dataclasses.replace(decision, value=jnp.zeros_like(decision.value))  # old values are of no use
+            row = {"time_step": play.time_step, "decision": kept, "arrived": arrived, "started": play.started}
+            return after, (row, finished)
+
+        keys, _ = self._keys(shards.own(key), play.started.shape[0])
+        play, (rows, finished) = jax.lax.scan(advance, play, keys)
+        return play, Transitions(**rows), jax.tree.map(lambda leaf: leaf.sum(0), finished)
+
+
 def steps(game: Game, batch: int, length: int) -> Steps:
     """A gatherer of `length` steps from each of `batch` games side by side.
 
@@ -122,6 +147,16 @@ def steps(game: Game, batch: int, length: int) -> Steps:
     `Trajectory` with axes "time batch", and what the episodes that ended came to.
     """
     return Steps(game, batch, length)
+
+
+def experience(game: AnyGame, batch: int, length: int) -> Experience:
+    """A gatherer like `steps` whose records are `Transitions`: every step with the one it led to.
+
+    Raises `InputError` for games that are played in Python.
+    """
+    if not isinstance(game, Game):
+        raise InputError(f"{type(game).__name__} is played in Python, where no replay is kept: use an on-policy method")
+    return Experience(game, batch, length)
 
 
 def reevaluate(team: Team, trajectory: Trajectory) -> Evaluation:

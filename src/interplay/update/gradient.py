@@ -78,6 +78,8 @@ def epochs(
     def init(team: Team):
         return optimizer.init(eqx.filter(team, learned(team)))
 
+    descend = _descent(optimizer, merge, learned)
+
     def minibatch(carry, rows: Batch, order):
         team, state = carry
 
@@ -85,13 +87,7 @@ def epochs(
             some = take(rows, order)
             return [_gradient(part, team, some, learned) for part in objectives], some.credit.weight.sum()
 
-        parts = shards.weighted_mean(*_in_blocks(judged, order))  # before the merge, which need not be linear
-        gradients, metrics = zip(*parts, strict=True)
-        gradient = merge(gradients)
-        updates, state = optimizer.update(gradient, state, eqx.filter(team, learned(team)))
-        together = {key: value for more in metrics for key, value in more.items()}
-        size = optax.tree.norm(gradient)
-        return (eqx.apply_updates(team, updates), state), {**together, "gradient_norm": size}
+        return descend(team, state, *_in_blocks(judged, order))
 
     def update(team: Team, state, batch: Batch, key: PRNGKeyArray):
         rows = batch if has_memory(team) else flattened(batch)
@@ -111,6 +107,25 @@ def epochs(
         return eqx.combine(arrays, constants), state, jax.tree.map(jnp.mean, metrics)
 
     return Learner(init, update, passes * minibatches)
+
+
+def once(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    *,
+    learned: Callable[[Team], PyTree] = everything,
+) -> Learner:
+    """One optimizer step on the whole batch as it comes: `epochs` of one pass and one minibatch, without the shuffling."""
+    descend = _descent(optimizer, total, learned)
+
+    def update(team: Team, state, batch: Batch, key: PRNGKeyArray):
+        rows = batch if has_memory(team) else flattened(batch)
+        (team, state), metrics = descend(
+            team, state, [_gradient(objective, team, rows, learned)], rows.credit.weight.sum()
+        )
+        return team, state, metrics
+
+    return Learner(lambda team: optimizer.init(eqx.filter(team, learned(team))), update)
 
 
 def flattened(batch: Batch) -> Batch:
@@ -162,6 +177,21 @@ def frozen(where: Callable[[str], Array | bool]) -> optax.GradientTransformation
         return jax.tree_util.tree_map_with_path(mask, updates), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+def _descent(optimizer: optax.GradientTransformation, merge, learned):
+    """(team, state, gradients and metrics of every objective, their mass) → one optimizer step, over all devices."""
+
+    def descend(team: Team, state, parts, mass):
+        parts = shards.weighted_mean(parts, mass)  # before the merge, which need not be linear
+        gradients, metrics = zip(*parts, strict=True)
+        gradient = merge(gradients)
+        updates, state = optimizer.update(gradient, state, eqx.filter(team, learned(team)))
+        together = {key: value for more in metrics for key, value in more.items()}
+        size = optax.tree.norm(gradient)
+        return (eqx.apply_updates(team, updates), state), {**together, "gradient_norm": size}
+
+    return descend
 
 
 def _gradient(objective: Objective, team: Team, rows: Batch, learned) -> tuple[Gradient, Metrics]:
