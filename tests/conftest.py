@@ -16,7 +16,7 @@ import pytest
 DEVICES = 2
 CACHE = Path(os.environ.get("INTERPLAY_CACHE", Path.home() / ".cache" / "interplay" / "tests"))
 CORE = ("budget", "keys", "method", "population", "shards", "team", "trajectory")
-LAYERS = ("credit", "games", "measure", "methods", "nets", "objectives", "play", "update")
+LAYERS = ("credit", "games", "lm", "measure", "methods", "nets", "objectives", "play", "update")
 CHECKED = [f"interplay.core.{name}" for name in CORE] + [f"interplay.{name}" for name in LAYERS]
 
 os.environ["INTERPLAY_DEVICES"] = str(DEVICES)  # for the processes that tests start
