@@ -11,7 +11,7 @@ export PIP_PROGRESS_BAR := off
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help setup chromium demo test slow lint format methods docs bench clean
+.PHONY: help setup chromium bubblewrap demo test slow lint format methods docs bench clean
 
 help:
 	@echo 'make setup    make .venv and install everything that runs and tests here'
@@ -22,7 +22,7 @@ help:
 	@echo 'make docs     build the documentation into site/'
 	@echo 'make bench    measure speed; see benchmarks/README.md'
 
-setup: $(VENV)/ready chromium
+setup: $(VENV)/ready chromium bubblewrap
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -30,16 +30,23 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@
 
-chromium:  # the browser that tests of the report pages drive
-	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; \
-	then :; \
+# $(call system,PROGRAMS,PACKAGE,WHAT FOR): install a package of the system where one may and none of the programs is there
+define system
+	@if for one in $(1); do command -v $$one && break; done | grep -q .; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo 'installing chromium for the browser tests'; \
+		echo 'installing $(2) for $(3)'; \
 		log=$$(mktemp); \
-		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2); } \
 			>"$$log" 2>&1 </dev/null && rm -f "$$log" \
-			|| echo "chromium was not installed ($$log tells why): the browser tests will be skipped"; \
-	else echo 'the browser tests will be skipped: install chromium to run them (apt-get install chromium)'; fi
+			|| echo '$(2) was not installed: tests of $(3) will be skipped' "($$log tells why)"; \
+	else echo 'tests of $(3) will be skipped: to run them, apt-get install $(2)'; fi
+endef
+
+chromium:
+	$(call system,chromium chromium-browser google-chrome,chromium,report pages in a browser)
+
+bubblewrap: chromium  # one apt-get at a time
+	$(call system,bwrap,bubblewrap,programs in a sandbox)
 
 demo: setup
 	@rm -rf $(DEMO)

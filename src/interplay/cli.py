@@ -16,12 +16,10 @@ import sys
 
 import tyro
 
-from interplay.commands.words import INTERRUPTED, Outcome, app, complain
+from interplay.commands.words import INTERRUPTED, NAMES, Outcome, app, complain
 
-for group in ("training", "claims"):  # they register their commands, in the order of the help
+for group in ("training", "claims", "solving", "sandbox"):  # they register their commands, in the order of the help
     importlib.import_module(f"interplay.commands.{group}")
-
-NAMED_IN_HINTS = ("train", "resume", "replay", "compare", "report", "doctor", "reproduce")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -64,11 +62,7 @@ def _parsed(words: list[str]) -> functools.partial[Outcome]:
             _, *lines = said.getvalue().splitlines()  # a title, then the words inside a frame
             text = re.sub(r"([╭╮╰╯│─\s]|-{3,})+", " ", " ".join(lines))
             text = re.split(r"For full helptext|Argument helptext|Got errors", text)[0]
-            asked = (
-                f"{words[0]} "
-                if words[0] in ("train", "resume", "replay", "compare", "report", "doctor", "reproduce")
-                else ""
-            )
+            asked = f"{words[0]} " if words[0] in NAMES else ""
             complain(f"{text.strip(' .:')}: see `interplay {asked}--help`")
         raise
 

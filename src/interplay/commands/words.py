@@ -13,6 +13,7 @@ INTERRUPTED = 130
 Outcome = tuple[int, Any]  # exit code, and what `--json` prints (None: nothing)
 DONE: Outcome = (0, None)
 app = tyro.extras.SubcommandApp()
+NAMES: list[str] = []  # of all commands
 
 
 def command(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
@@ -22,7 +23,8 @@ def command(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     def later(*arguments, **keywords):
         return functools.partial(function, *arguments, **keywords)
 
-    app.command(name=function.__name__.rstrip("_"))(later)
+    NAMES.append(function.__name__.rstrip("_"))
+    app.command(name=NAMES[-1])(later)
     return function
 
 

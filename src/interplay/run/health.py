@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import os
+import shutil
 from typing import Any
 
 EXTRAS = {  # what it gives -> (package, extra)
@@ -16,7 +17,10 @@ EXTRAS = {  # what it gives -> (package, extra)
     "Weights & Biases logs": ("wandb", "sinks"),
     "MLflow logs": ("mlflow", "sinks"),
     "Trackio logs": ("trackio", "sinks"),
+    "game trees of OpenSpiel": ("pyspiel", "openspiel"),
+    "language models": ("torch", "lm"),
 }
+SANDBOX = "apt-get install bubblewrap (or your system's package of that name)"
 
 
 def examine() -> dict[str, Any]:
@@ -31,6 +35,8 @@ def examine() -> dict[str, Any]:
     for name, (package, extra) in EXTRAS.items():
         there = importlib.util.find_spec(package) is not None
         parts[name] = {"works": there, "install": None if there else f"pip install 'interplay[{extra}]'"}
+    walls = shutil.which("bwrap") is not None
+    parts["programs of others, in a sandbox"] = {"works": walls, "install": None if walls else SANDBOX}
     return {
         "interplay": importlib.metadata.version("interplay"),
         "jax": jax.__version__,

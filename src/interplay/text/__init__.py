@@ -1,0 +1,1 @@
+"""Text that learns: candidates are programs or prompts, a trial scores them, and a proposer writes the next."""

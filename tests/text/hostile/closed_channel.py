@@ -1,0 +1,8 @@
+"""Close the channel and stay."""
+# ends: killed closed its channel
+
+
+def main(bait):
+    os.close(channel())
+    while True:
+        pass

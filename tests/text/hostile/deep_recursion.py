@@ -1,0 +1,6 @@
+"""Recur without end."""
+# ends: raised RecursionError
+
+
+def main(bait):
+    return main(bait)

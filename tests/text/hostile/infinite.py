@@ -1,0 +1,6 @@
+"""Return an infinite score."""
+# ends: raised ValueError
+
+
+def main(bait):
+    return [float("inf")]

@@ -1,0 +1,6 @@
+"""Raise what stops a search when a user presses Ctrl-C."""
+# ends: raised KeyboardInterrupt
+
+
+def main(bait):
+    raise KeyboardInterrupt

@@ -1,0 +1,8 @@
+"""Leave the way programs leave."""
+
+# ends: raised SystemExit
+import sys
+
+
+def main(bait):
+    sys.exit(0)
