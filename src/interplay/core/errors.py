@@ -17,3 +17,13 @@ class GameError(StoppedError):
 
 class DivergenceError(StoppedError):
     """Training produced a number that is not finite; names the step, the seed, the metric and the last good checkpoint."""
+
+
+def at_least(what: str, **values: tuple[float, float]) -> None:
+    """Raise `InputError` for the first of `name=(value, least)` that is too small.
+
+    >>> at_least("gathering", hits=(2, 1))
+    """
+    for name, (value, least) in values.items():
+        if value < least:
+            raise InputError(f"{what} got {name}={value}: give at least {least}")

@@ -23,6 +23,9 @@ OWN = {  # name -> (maker, what it is)
     "aloha": ("aloha:aloha", "transmitters on a grid that disturb their neighbors"),
     "sum-guessing": ("guessing:sum_guessing", "guess the sum of numbers of which each agent sees one"),
     "assignment": ("assignment:assignment", "distinct targets with random worth; optimum by the Hungarian method"),
+    "gathering": ("gathering:gathering", "apples grow back, and beams put rivals out for a while"),
+    "cleanup": ("cleanup:cleanup", "apples grow only while somebody cleans the river, at a cost"),
+    "harvest": ("harvest:harvest", "apples grow back the faster the more are left"),
     "limited": ("limited:limited", "another game of which agents see only the first so many numbers"),
 }
 ADAPTERS = {  # prefix -> (module, the extra that installs it, an example, what it gives)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
-from interplay.core.errors import InputError
+from interplay.core.errors import InputError, at_least
 from interplay.core.game import Discrete, Game, Spec, TimeStep, opening, outcome
 from interplay.games import svg
 
@@ -199,9 +199,7 @@ def foraging(
     """
     least = {"agents": (agents, 1), "size": (size, 4), "food": (food, 1), "max_level": (max_level, 1)}
     least |= {"sight": (size if sight is None else sight, 1), "horizon": (horizon, 1), "penalty": (penalty, 0)}
-    for name, (value, low) in least.items():
-        if value < low:
-            raise InputError(f"foraging got {name}={value}: give at least {low}")
+    at_least("foraging", **least)
     if agents >= (size - 2) ** 2:
         raise InputError(f"{agents} agents may cover every cell where food can lie: give fewer, or size > {size}")
     width = 3 * (agents + food)
