@@ -8,6 +8,7 @@ Methods come from the registry and their own docstrings; numbers from results/*.
 
 import argparse
 import dataclasses
+import importlib
 import inspect
 import json
 import re
@@ -43,6 +44,12 @@ OPENING = """\
 Each method is one file that composes shared parts. `interplay train SLUG --game GAME` trains it.
 
 | slug | what it is | source | settings |
+| --- | --- | --- | --- |
+"""
+SOLVERS = """
+Methods that other commands run: `interplay solve GAME --method SLUG` solves a game tree, `interplay discover` looks for rules.
+
+| slug | command | what it is | source |
 | --- | --- | --- | --- |
 """
 CLAIMS = """
@@ -88,6 +95,17 @@ def rows() -> list[str]:
     return lines
 
 
+def solvers() -> list[str]:
+    """One table row per method that is run by another command than `train`."""
+    lines = []
+    for slug, (name, function, command) in methods.ELSEWHERE.items():
+        module = importlib.import_module(f"interplay.{name}")
+        text = inspect.getdoc(getattr(module, function) if function else module) or ""
+        file = Path(inspect.getfile(module)).relative_to(ROOT)
+        lines.append(f"| [`{slug}`]({file}) | `{command}` | {_cell(opening(text))} | {_cell(source(text))} |")
+    return lines
+
+
 def results(folder: Path = RESULTS) -> list[dict[str, Any]]:
     """What results/*.json hold, by file name. Raises `SystemExit` for one that lacks a field or names no method."""
     found = []
@@ -96,7 +114,7 @@ def results(folder: Path = RESULTS) -> list[dict[str, Any]]:
         missing = [name for name in NEEDED if name not in result]
         if missing:
             raise SystemExit(f"{path} lacks {', '.join(missing)}: run `interplay reproduce` again")
-        if result["method"] not in methods.MODULES:
+        if result["method"] not in {**methods.MODULES, **methods.ELSEWHERE}:
             raise SystemExit(f"{path} names the method {result['method']}, which is not registered")
         found.append(result)
     return found
@@ -104,7 +122,7 @@ def results(folder: Path = RESULTS) -> list[dict[str, Any]]:
 
 def page(found: list[dict[str, Any]]) -> str:
     """The whole of METHODS.md."""
-    table = OPENING + "\n".join(rows()) + "\n"
+    table = OPENING + "\n".join(rows()) + "\n" + SOLVERS + "\n".join(solvers()) + "\n"
     if not found:
         return table + NO_CLAIMS
     return table + CLAIMS + "\n".join(map(_claim, found)) + "\n"

@@ -25,7 +25,11 @@ def there(name):
     return importlib.util.find_spec(f"interplay.games.{module}") is not None
 
 
-@pytest.mark.parametrize("name", [*games.OWN, *VARIANTS])
+TREES = {"liars-dice", "goofspiel", "blotto", "battleship", "phantom-tic-tac-toe", "dark-hex"}  # as kuhn and leduc are
+OWN = [pytest.param(name, marks=pytest.mark.slow) if name in TREES else name for name in games.OWN]
+
+
+@pytest.mark.parametrize("name", [*OWN, *VARIANTS])
 def test_own_games(name):
     if name in games.OWN and not there(name):
         pytest.skip("not written yet")

@@ -26,6 +26,21 @@ OWN = {  # name -> (maker, what it is)
     "gathering": ("gathering:gathering", "apples grow back, and beams put rivals out for a while"),
     "cleanup": ("cleanup:cleanup", "apples grow only while somebody cleans the river, at a cost"),
     "harvest": ("harvest:harvest", "apples grow back the faster the more are left"),
+    "gems": ("gems:gems", "gems of one's own, and gems that pay two at once"),
+    "gems-mini": ("gems:gems_mini", "gems in known places; all states can be listed"),
+    "intersection": ("intersection:intersection", "cars on crossing lanes, each with its own hurry"),
+    "lattice": ("lattice:lattice", "the prisoner's dilemma with every neighbor, on a torus or a random graph"),
+    "kuhn": ("kuhn:kuhn", "Kuhn poker: one card each, one bet; a tree game"),
+    "leduc": ("leduc:leduc", "Leduc poker: two rounds and a shared card; a tree game"),
+    "liars-dice": ("liars_dice:liars_dice", "bids on hidden dice that only rise; a tree game"),
+    "goofspiel": ("goofspiel:goofspiel", "sealed bids for prizes, every card once; a tree game"),
+    "blotto": ("blotto:blotto", "soldiers over battlefields, chosen at once; a tree game"),
+    "battleship": ("battleship:battleship", "ships hidden on a small sea, shots in turn; a tree game"),
+    "phantom-tic-tac-toe": ("phantom:phantom_tic_tac_toe", "tic-tac-toe without seeing the other's marks; a tree game"),
+    "dark-hex": ("phantom:dark_hex", "hex without seeing the other's stones; a tree game"),
+    "cartpole": ("cartpole:cartpole", "hold a pole upright by pushing its cart"),
+    "lqr": ("lqr:lqr", "the linear-quadratic regulator; optimum by Riccati"),
+    "random-mdp": ("random_mdp:random_mdp", "a random Markov game with exact values"),
     "limited": ("limited:limited", "another game of which agents see only the first so many numbers"),
 }
 ADAPTERS = {  # prefix -> (module, the extra that installs it, an example, what it gives)
@@ -33,6 +48,12 @@ ADAPTERS = {  # prefix -> (module, the extra that installs it, an example, what 
     "jumanji": ("jumanji", "jumanji", "LevelBasedForaging-v0", "foraging, warehouse, connector, cleaner, compiled"),
     "pettingzoo": ("pettingzoo", "pettingzoo", "sisl/multiwalker_v9", "any PettingZoo game, parallel or turn by turn"),
     "gymnasium": ("gymnasium", "gymnasium", "CartPole-v1", "any Gymnasium game, one agent"),
+    "openspiel": (
+        "openspiel",
+        "openspiel",
+        "leduc_poker",
+        "any turn-based game of OpenSpiel with a tree that fits, compiled",
+    ),
     "mamujoco": ("mamujoco", "mujoco", "HalfCheetah/2x3", "robots whose joints belong to several agents"),
 }
 
@@ -63,13 +84,15 @@ def make(name: str, **parameters: Any):
         >>> make("spread(agents=5)").spec.agents
         5
     """
+    if name.startswith("openspiel:"):  # spells its parameters in its own way
+        return _staged(importlib.import_module("interplay.games.tree").sequential(name, **parameters))
     head, written = parse(name)
     arguments = {**written, **parameters}
     prefix, colon, rest = head.partition(":")
     if not colon:
-        return _call(_own(head), arguments, name)
+        return _staged(_call(_own(head), arguments, name))
     if prefix not in ADAPTERS:
-        return _remembering(_call(_users(prefix, rest, name), arguments, name), name, parameters)
+        return _remembering(_staged(_call(users(prefix, rest, name), arguments, name)), name, parameters)
     module, extra, *_ = ADAPTERS[prefix]
     try:
         adapter = importlib.import_module(f"interplay.games.adapters.{module}")
@@ -78,6 +101,17 @@ def make(name: str, **parameters: Any):
         if (missing.name or "").startswith("interplay"):
             raise
         raise InputError(f"'{name}' needs the package {missing.name}: pip install 'interplay[{extra}]'") from None
+
+
+def _staged(game: Any) -> Any:
+    """A game told move by move as one that is played step by step; any other as it is."""
+    from interplay.games.sequential import Sequential
+
+    if not isinstance(game, Sequential):
+        return game
+    from interplay.games import staged
+
+    return staged.staged(game)
 
 
 def catalog() -> dict[str, str]:
@@ -95,7 +129,8 @@ def _own(head: str):
     return getattr(importlib.import_module(f"interplay.games.{module}"), function)
 
 
-def _users(module: str, attribute: str, name: str):
+def users(module: str, attribute: str, name: str):
+    """The maker of a game of the user's own, `MODULE:CLASS`; raises `InputError` where there is none."""
     look_here()
     try:
         return getattr(importlib.import_module(module), attribute)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,6 +61,21 @@ def _lines(title: str) -> Iterator[Watcher]:
             print(f"{title}  {share:4.0%}  {speed:,.0f} steps/s  {latest}", file=sys.stderr, flush=True)
 
     yield watch
+
+
+@contextmanager
+def meter(title: str) -> Iterator[Callable[[float, str], None]]:
+    """A function of (share done, words) that shows how far a piece of work is, on a terminal only."""
+    console = rich.console.Console(stderr=True)
+    columns = (
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(),
+        rich.progress.TaskProgressColumn(),
+        rich.progress.TextColumn("{task.fields[words]}"),
+    )
+    with rich.progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=1.0, words="")
+        yield lambda share, words: bar.update(task, completed=share, words=words)
 
 
 def _latest(rows: list[dict[str, Any]], returns: dict[int, float]) -> str:
