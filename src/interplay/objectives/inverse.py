@@ -1,0 +1,113 @@
+"""Inverse soft-Q learning: values whose soft-greedy policy does what experts did, and the rewards that follow from them.
+
+Values stand for a policy, π(a | s) ∝ exp(Q(s, a) / T), and for a reward, r(s, a, s') = Q(s, a) − γ V(s'); so one function
+learned from demonstrations is both. Known instances are IQ-Learn and, with the other agents averaged into the values of
+each, its multi-agent form (`methods.mamql`). All functions here are for one agent; rows come first.
+
+Source: Garg et al., "IQ-Learn: inverse soft-Q learning for imitation" (2021); Haynam et al. (2025).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from interplay.core.choosing import chosen
+from interplay.core.trajectory import Transitions
+from interplay.credit.soft import soft_value
+from interplay.objectives.term import Metrics, average
+
+Values = Float[Array, "*rows action"]
+Scores = Float[Array, "*rows"]
+Penalize = Callable[[Array], Array]
+
+
+class Rows(NamedTuple):
+    """What one agent saw, did and saw then; `ended`: nothing follows for it. `weight` is 0 where it had no move."""
+
+    seen: Float[Array, "row feature"]
+    legal: Bool[Array, "row action"]
+    action: Int[Array, "row"]
+    seen_next: Float[Array, "row feature"]
+    legal_next: Bool[Array, "row action"]
+    ended: Bool[Array, "row"]
+    weight: Float[Array, "row"]
+    reward: Float[Array, "row"]
+
+
+def rows_of(play: Transitions, agent: int | Int[Array, ""]) -> Rows:
+    """The rows of one agent out of transitions "time batch …", all on one axis.
+
+    An agent that is not active at the step arrived at has left for good; a time limit does not end anything.
+    """
+    flat = lambda leaf: leaf.reshape(-1, *leaf.shape[2:])
+    now, then = jax.tree.map(flat, play.time_step), jax.tree.map(flat, play.arrived)
+    action = flat(play.decision.action)[:, agent]
+    return Rows(
+        now.observation[:, agent], now.legal[:, agent], action, then.observation[:, agent], then.legal[:, agent],
+        then.terminated | ~then.active[:, agent], now.active[:, agent].astype(jnp.float32), then.reward[:, agent],
+    )  # fmt: skip
+
+
+def recovered(values: Values, rows: Rows, ahead: Scores, discount: float) -> Scores:
+    """The inverse Bellman reward r(s, a, s') = Q(s, a) − γ V(s'), with V(s') = 0 where nothing follows."""
+    return chosen(values, rows.action) - discount * jnp.where(rows.ended, 0.0, ahead)
+
+
+def chi_square(alpha: float = 1.0) -> Penalize:
+    """φ(r) = r − r² / (4 α): the χ² divergence between what experts and the policy visit.
+
+    >>> float(chi_square()(jnp.array(2.0)))
+    1.0
+    """
+    return lambda reward: reward - jnp.square(reward) / (4 * alpha)
+
+
+def identity(reward: Array) -> Array:
+    """φ(r) = r: no regularizer. A control; the rewards of few demonstrations then grow without bound."""
+    return reward
+
+
+def clipped(penalize: Penalize, bound: float) -> Penalize:
+    """`penalize` of rewards within ± `bound`: near-deterministic experts would push them up forever."""
+    return lambda reward: penalize(jnp.clip(reward, -bound, bound))
+
+
+def inverse_soft(
+    values: Callable[[Array], Array], expert: Rows, visited: Rows, *, discount: float, temperature: float, penalize: Penalize
+) -> tuple[Float[Array, ""], Metrics]:  # fmt: skip
+    """L = E_visited[V(s) − γ V(s')] − E_expert[φ(Q(s, a) − γ V(s'))], to be lowered.
+
+    `visited` are states of any policy's play: the first term is (1 − γ) E[V(s_0)] where they are those of one policy. With
+    φ(r) = r and `visited` = `expert` this is T times behavior cloning's loss. `values` maps features "row feature" to
+    "row action".
+    """
+    soft = lambda seen, legal: soft_value(values(seen), legal, temperature)
+    ahead = jnp.where(visited.ended, 0.0, soft(visited.seen_next, visited.legal_next))
+    growth = average(soft(visited.seen, visited.legal) - discount * ahead, visited.weight)
+    known = values(expert.seen)
+    reward = recovered(known, expert, soft(expert.seen_next, expert.legal_next), discount)
+    praise = average(penalize(reward), expert.weight)
+    surprise = soft_value(known, expert.legal, temperature) - chosen(known, expert.action)
+    told = {
+        "recovered_reward": average(reward, expert.weight),
+        "expert_log_prob": -average(surprise, expert.weight) / temperature,
+        "value_growth": growth,
+    }
+    return growth - praise, told
+
+
+def cloning(values: Callable[[Array], Array], expert: Rows, *, temperature: float) -> tuple[Float[Array, ""], Metrics]:
+    """−E_expert[log π(a | s)], π ∝ exp(Q / T): behavior cloning (Pomerleau 1989)."""
+    known = values(expert.seen)
+    surprise = (soft_value(known, expert.legal, temperature) - chosen(known, expert.action)) / temperature
+    loss = average(surprise, expert.weight)
+    return loss, {"expert_log_prob": -loss}
+
+
+def decay(parameters: PyTree[Array], coefficient: float) -> Float[Array, ""]:
+    """c ‖θ‖²: what keeps values bounded where experts are certain."""
+    return coefficient * optax.tree.norm(parameters, squared=True)

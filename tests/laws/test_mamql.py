@@ -1,0 +1,99 @@
+"""Laws of inverse soft-Q learning: one agent is IQ-Learn; without a regularizer it is behavior cloning; rewards are exact."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from interplay.credit.soft import soft_value
+from interplay.games.enumerated import enumerated
+from interplay.games.intersection import intersection
+from interplay.measure import boltzmann, recovery
+from interplay.methods import mamql
+from interplay.methods.baselines import iq_learn
+from interplay.nets.lookup import Lookup
+from interplay.objectives import inverse
+from interplay.play import demonstrations
+
+TWO = "interplay.games.intersection:intersection(agents=2, approach=1)"
+ONE = "interplay.games.intersection:intersection(agents=1)"
+TINY = {"batch": 2, "length": 4, "sampled": 8, "width": 8, "depth": 1, "capacity": 64, "game": ONE}
+
+
+@pytest.fixture(scope="module")
+def listed():
+    return enumerated(intersection(2, approach=1))
+
+
+@pytest.fixture(scope="module")
+def expert(listed):
+    return boltzmann.equilibrium(listed, 0.9, 0.2)
+
+
+def test_one_agent_is_iq_learn_number_for_number():
+    game = intersection(1)
+    shown = demonstrations.watched(game, ONE, lambda seen: np.array([2]), 2)
+    after = []
+    for module in (mamql, iq_learn):
+        method = module.build(module.Settings(**TINY), shown)
+        state = jax.jit(method.init)(jax.random.key(0))
+        step = jax.jit(method.step)
+        for index in range(3):
+            state, told = step(state, jax.random.key(index))
+        after.append((state, {name: told[name] for name in ("loss", "return", "value_growth")}))
+    for one, other in zip(*map(jax.tree.leaves, after), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_without_a_regularizer_on_the_experts_states_it_is_behavior_cloning(listed):
+    rng = np.random.default_rng(0)
+    seen = jnp.asarray(rng.normal(size=(6, 3)), jnp.float32)
+    rows = inverse.Rows(
+        seen, jnp.asarray(rng.random((6, 4)) < 0.8).at[:, 0].set(True), jnp.zeros(6, jnp.int32), seen + 1,
+        jnp.ones((6, 4), bool), jnp.arange(6) % 2 == 0, jnp.asarray([1.0, 1, 1, 0, 1, 1]), jnp.zeros(6),
+    )  # fmt: skip
+    table = jnp.asarray(rng.normal(size=(3, 4)), jnp.float32)
+    values = lambda seen: seen @ table
+    loss, _ = inverse.inverse_soft(values, rows, rows, discount=0.9, temperature=0.3, penalize=inverse.identity)
+    cloned, _ = inverse.cloning(values, rows, temperature=0.3)
+    np.testing.assert_allclose(loss, 0.3 * cloned, rtol=1e-5)
+
+
+def test_values_of_an_equilibrium_give_the_true_rewards_back(listed, expert):
+    assert float(expert.residual) < 1e-5
+    found = recovery.implied(listed, expert.policy, expert.values, 0.9, 0.2)
+    true = recovery.true_marginal(listed, expert.policy)
+    np.testing.assert_allclose(found, true, atol=2e-5)
+    weight = boltzmann.occupancy(listed, expert.policy, 0.9)
+    score = recovery.recovery(listed, expert, found, expert.values, weight)
+    np.testing.assert_allclose(score.reward, 1.0, atol=1e-3)
+    np.testing.assert_allclose(score.advantage, 1.0, atol=1e-3)
+    wrong = recovery.recovery(listed, expert, -found, -expert.values, weight)
+    np.testing.assert_allclose(wrong.reward, -1.0, atol=1e-3)
+
+
+def test_an_equilibrium_is_softly_optimal_against_the_others(listed, expert):
+    """Its values satisfy V = T log Σ exp(Q / T), and policies are their softmax, where an agent has a move."""
+    active = jnp.swapaxes(listed.seen.active, 0, 1)
+    soft = soft_value(expert.values, jnp.swapaxes(listed.seen.legal, 0, 1), 0.2)
+    chance = jnp.exp((expert.values - soft[..., None]) / 0.2)
+    np.testing.assert_allclose(jnp.where(active[..., None], chance - expert.policy, 0), 0, atol=1e-5)
+
+
+def test_what_an_expert_earns_is_what_its_values_promise(listed, expert):
+    """Soft values are returns plus T times entropy: with the entropy taken out, play agrees with the exact policy."""
+    game = intersection(2, approach=1)
+    team = Lookup(known=jnp.swapaxes(listed.seen.observation, 0, 1), policy=expert.policy)
+    shown = demonstrations.record(team, game, TWO, jax.random.key(0), 400)
+    weight = boltzmann.occupancy(listed, expert.policy, 1.0 - 1e-4, sweeps=game.spec.horizon) / 1e-4
+    true = recovery.true_marginal(listed, expert.policy)
+    exact = jnp.einsum("s,isa,isa->i", weight, expert.policy, true)
+    np.testing.assert_allclose(shown.returns().mean(0), exact, atol=0.15)
+
+
+def test_chi_square_peaks_at_two_alpha():
+    phi = inverse.chi_square(0.5)
+    assert float(jax.grad(phi)(1.0)) == pytest.approx(0.0, abs=1e-6)
+    assert float(jax.grad(inverse.clipped(phi, 0.5))(2.0)) == 0.0
+    assert eqx.tree_equal(inverse.identity(jnp.ones(2)), jnp.ones(2))
