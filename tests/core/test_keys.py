@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from interplay.core.keys import FEW, permutation
+from interplay.core.keys import FEW, permutation, uniform
 
 MANY = 20_000
 
@@ -68,3 +68,15 @@ def test_where_the_first_three_of_many_go_is_spread_evenly():
 def test_the_same_key_gives_the_same_order():
     key = jax.random.key(4)
     np.testing.assert_array_equal(permutation(key, 300), jax.jit(permutation, static_argnums=1)(key, 300))
+
+
+def test_uniform_numbers_are_uniform_and_know_nothing_of_each_other():
+    rows = np.asarray(jax.jit(jax.vmap(lambda key: uniform(key, (64,))))(jax.random.split(jax.random.key(3), 4000)))
+    assert rows.min() >= 0
+    assert rows.max() < 1
+    assert surprise(np.histogram(rows, 256, (0, 1))[0]) > 1e-4
+    cells = (rows * 16).astype(int)
+    for first, second in ((cells[:, :-1], cells[:, 1:]), (cells[:-1], cells[1:])):  # next position, next key
+        assert surprise(np.bincount((16 * first + second).ravel(), minlength=256)) > 1e-4
+    assert stats.kstest(rows.sum(1), stats.norm(32, np.sqrt(64 / 12)).cdf).pvalue > 1e-4
+    assert len(np.unique(uniform(jax.random.key(0), (2, 500)))) > 990
