@@ -52,6 +52,38 @@ def here(tmp_path, monkeypatch):
     sys.modules.pop("toys", None)
 
 
+PAIR = '''
+"""Two arms that are worked out at once."""
+from interplay.bench.claim import Claim, Joint, Outcome, Scale
+from interplay.bench.verdict import better, exactly
+
+def both(game, scale):
+    with open("calls.txt", "a") as file:
+        file.write(f"{game}\\n")
+    return {"one": Outcome([1.0], also={"early": [0.5]}), "two": Outcome([2.0], also={"early": [0.25]})}
+
+CLAIM = Claim(
+    slug="pairs:CLAIM", method="random", sentence="Two is more.", source="Nobody (2026)", paper="more", unit="points",
+    games={"a": "first", "b": "second"}, arms={name: Joint(both, name) for name in ("one", "two")}, controls={},
+    scales={"smoke": Scale(1, 1)},
+    expect=(better("two", "one", apart=exactly, on=("a",)), better("one", "two", apart=exactly, on=("b @ early",))),
+)
+'''
+
+
+def test_joint_arms_are_worked_out_once_a_game_and_have_further_scores(here):
+    (here / "pairs.py").write_text(PAIR)
+    ran = campaign.run("pairs:CLAIM", "smoke", watch=lambda *progress: None)
+    found = campaign.result(ran)
+    assert (here / "calls.txt").read_text().split() == ["first", "second"]
+    assert found["verdict"] == "reproduced" and len(found["because"]) == 2
+    assert found["arms"]["two on b"]["also"] == {"early": [0.25]} and found["arms"]["two on b"]["mean"] == 2.0
+    seconds = [arm["budget"]["seconds"] for arm in found["arms"].values()]
+    assert found["seconds"] < 10 and len(seconds) == 4
+    assert "early" in page.write(ran).read_text()
+    sys.modules.pop("pairs", None)
+
+
 def run(scale="smoke", **options):
     seen = []
     ran = campaign.run("toys:CLAIM", scale, watch=lambda *progress: seen.append(progress), **options)

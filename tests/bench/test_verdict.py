@@ -75,3 +75,41 @@ def test_a_control_as_good_as_the_method_explains_it():
 def test_a_control_need_be_beaten_on_one_game_only():
     scores = {"one": {"a": HIGH, "b": HIGH}, "two": {"a": HIGH, "b": LOW}, "three": {"a": HIGH}}
     assert judge(scores, [better("a", "b", on=("two",))], {"b": "a"}).explained_by == []
+
+
+LOGS = {
+    **{f"game {k}": {"a": [-3.0 - 0.1 * k], "b": [-2.0], "c": [-4.0 - 0.1 * k]} for k in range(5)},
+    "game 5": {"a": [-3.0], "b": [-3.1]},
+}
+
+
+def test_ratios_are_geometric_means_over_games():
+    five = [f"game {k}" for k in range(5)]
+    [found] = verdict.ratio("a", "b", on=five)(LOGS)
+    apart = np.array([-1.0 - 0.1 * k for k in range(5)])
+    theirs = scipy.stats.ttest_1samp(apart, 0.0).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((10**theirs.low, 10**theirs.high))
+    assert found.state == HOLDS and "0.063 [" in found.sentence and "ahead on 5" in found.sentence
+    assert [one.state for one in verdict.ratio("b", "a", on=five)(LOGS)] == [FAILS]
+    assert [one.state for one in verdict.ratio("a", "b", 0.05, on=five)(LOGS)] == [UNCLEAR]
+    assert [one.state for one in verdict.ratio("b", "a", on=five, higher=True)(LOGS)] == [HOLDS]
+    assert [one.state for one in verdict.ratio("a", "c")(LOGS)] == [UNCLEAR]  # no result on one game
+    assert [one.state for one in verdict.ratio("a", "b", on=["game 1"])(LOGS)] == [UNCLEAR]  # one game tells nothing
+
+
+def test_wins_are_counted_against_the_best_of_the_others_there_are():
+    assert [one.state for one in verdict.wins("a", ["b"], 5)(LOGS)] == [HOLDS]
+    [found] = verdict.wins("a", ["b"], 6)(LOGS)
+    assert found.state == FAILS and "5 of 6 games (not on game 5)" in found.sentence
+    assert verdict.wins("a", ["b", "c"], 1)(LOGS)[0].state == FAILS
+    assert verdict.wins("c", ["a"], 1)(LOGS)[0].state == UNCLEAR
+
+
+def test_what_was_worked_out_without_chance_needs_no_seeds():
+    assert verdict.exactly([3.0], [1.0]) == (2.0, 2.0, 2.0)
+
+
+def test_controls_are_judged_on_the_claims_games_by_its_own_measure():
+    scores = {**{f"game {k}": LOGS[f"game {k}"] for k in range(5)}, "game 0 @ 10": {"a": [0.0], "b": [-9.0]}}
+    given = {"games": [f"game {k}" for k in range(5)], "beats": verdict.ratio}
+    assert judge(scores, [], {"b": "a", "c": "a"}, False, **given).explained_by == ["c"]

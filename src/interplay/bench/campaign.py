@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from interplay import claims
-from interplay.bench.claim import Arm, Claim, Computed, Measured, Outcome, Scale, Trained, cell
+from interplay.bench.claim import Arm, Claim, Computed, Joint, Measured, Outcome, Scale, Trained, cell
 from interplay.bench.verdict import judge
 from interplay.core.errors import DivergenceError, GameError, InputError
 from interplay.measure import stats
@@ -135,17 +135,42 @@ def run_cell(campaign: Campaign, arm: str, game: str) -> Done:
     done: Done = {"arm": arm, "game": game, "about": kind.about, "state": "done"}
     try:
         outcome = _outcome(campaign, kind, game, scale, place)
-        done |= {"per_seed": list(map(float, outcome.per_seed)), "curve": outcome.curve, "budget": dict(outcome.budget)}
+        done |= _plain(outcome)
     except (DivergenceError, GameError) as wrong:
-        done |= {"state": "failed", "message": faults.line(wrong), "per_seed": [], "curve": None, "budget": {}}
-    done["budget"]["seconds"] = time.perf_counter() - began
+        done |= {"state": "failed", "message": faults.line(wrong), **_plain(Outcome(()))}
+    done["budget"].setdefault("seconds", time.perf_counter() - began)
     folder.write_json_atomic(place / "cell.json", done)
     return done
+
+
+def _plain(outcome: Outcome) -> Done:
+    """An outcome as JSON has it."""
+    also = {heading: list(map(float, scores)) for heading, scores in outcome.also.items()}
+    return {
+        **outcome._asdict(),
+        "per_seed": list(map(float, outcome.per_seed)),
+        "budget": dict(outcome.budget),
+        "also": also,
+    }
+
+
+def _jointly(campaign: Campaign, kind: Joint, game: str, scale: Scale) -> Outcome:
+    """The arm's part of what was worked out for all, now or before; its share of the seconds goes with it."""
+    path = campaign.place(f"joint {kind.function.__name__}", game).with_suffix(".json")
+    if not path.exists():
+        began = time.perf_counter()
+        found = kind.function(campaign.claim.games[game], scale)
+        share = {"seconds": (time.perf_counter() - began) / len(found)}
+        parts = {name: {**_plain(one), "budget": {**one.budget, **share}} for name, one in found.items()}
+        folder.write_json_atomic(path, parts)
+    return Outcome(**json.loads(path.read_text())[kind.name])
 
 
 def _outcome(campaign: Campaign, kind: Arm, game: str, scale: Scale, place: Path) -> Outcome:
     if isinstance(kind, Computed):
         return kind.function(campaign.claim.games[game], scale)
+    if isinstance(kind, Joint):
+        return _jointly(campaign, kind, game, scale)
     if isinstance(kind, Measured):
         if (campaign.finished(kind.of, game) or {}).get("state") == "failed":
             raise DivergenceError(f"there is no team to look at: {cell(kind.of, game)} broke down")
@@ -212,8 +237,10 @@ def result(campaign: Campaign) -> Done:
     for (arm, game), done in cells.items():
         if done["per_seed"]:
             scores[game][arm] = done["per_seed"]
+        for heading, more in done.get("also", {}).items():
+            scores.setdefault(f"{game} @ {heading}", {})[arm] = more
     controls = {name: control.against for name, control in claim.controls.items()}
-    verdict = judge(scores, claim.expect, controls, claim.higher)
+    verdict = judge(scores, claim.expect, controls, claim.higher, games=tuple(claim.games), beats=claim.beats)
     about = {cell(*pair): _words(done) for pair, done in cells.items()}
     chosen = lambda names: {cell(*pair): about[cell(*pair)] for pair in cells if pair[0] in names}
     return {
@@ -242,4 +269,13 @@ def _words(done: Done) -> Done:
     interval = stats.interval(scores).as_dict() if scores else {"mean": None, "low": None, "high": None}
     budget = {name: round(value, 1) for name, value in done["budget"].items()}
     state = {} if done["state"] == "done" else {"failed": done["message"]}
-    return {**interval, "seeds": len(scores), "per_seed": scores, "about": done["about"], "budget": budget, **state}
+    also = {"also": done["also"]} if done.get("also") else {}
+    return {
+        **interval,
+        "seeds": len(scores),
+        "per_seed": scores,
+        **also,
+        "about": done["about"],
+        "budget": budget,
+        **state,
+    }

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from interplay.bench.verdict import Expectation
+from interplay.bench.verdict import Expectation, better
 from interplay.core.errors import InputError
 
 SCALES = ("smoke", "small", "paper")
@@ -33,12 +33,14 @@ class Outcome(NamedTuple):
     """What one arm came to on one game: a score per seed, and what is worth drawing and counting.
 
     `curve` is {"steps": [point], "curves": [seed][point]}; `budget` counts what was spent per seed (steps, updates) and
-    what there was (parameters).
+    what there was (parameters). `also` are further scores per seed by heading, such as those after fewer iterations, which
+    expectations know as "GAME @ HEADING".
     """
 
     per_seed: Sequence[float]
     curve: dict[str, Any] | None = None
     budget: Mapping[str, float] = MappingProxyType({})
+    also: Mapping[str, Sequence[float]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,20 @@ class Computed:
     on: tuple[str, ...] = ()
 
 
-Arm = Trained | Measured | Computed
+@dataclass(frozen=True)
+class Joint:
+    """One of several arms that are worked out together: `function(game, scale)` gives the outcome of each by its `name`.
+
+    It is called once a game, by whichever of them comes first, and the campaign keeps what it gave.
+    """
+
+    function: Callable[[str, Scale], Mapping[str, Outcome]]
+    name: str
+    about: str = ""
+    on: tuple[str, ...] = ()
+
+
+Arm = Trained | Measured | Computed | Joint
 
 
 @dataclass(frozen=True)
@@ -109,7 +124,10 @@ class Control:
 
 @dataclass(frozen=True)
 class Claim:
-    """See the file's first paragraph. `games` maps short labels to names; `higher` tells which way scores are better."""
+    """See the file's first paragraph. `games` maps short labels to names; `higher` tells which way scores are better.
+
+    `beats` makes the expectation by which an arm is held against its controls.
+    """
 
     slug: str
     method: str
@@ -123,6 +141,7 @@ class Claim:
     scales: Mapping[str, Scale]
     expect: tuple[Expectation, ...]
     higher: bool = True
+    beats: Callable[..., Expectation] = better
 
     def everything(self) -> dict[str, Arm]:
         """Arms and controls by name."""

@@ -42,6 +42,7 @@ def _game(campaign: Campaign, label: str, colors: dict[str, int], found: dict[st
     names = [arm for arm, game in campaign.claim.cells() if game == label and campaign.finished(arm, game) is not None]
     cells = {name: campaign.finished(name, label) or {} for name in sorted(names, key=list(colors).index)}
     told = {**found["arms"], **found["controls"]}
+    headings = list(dict.fromkeys(heading for done in cells.values() for heading in done.get("also", {})))
     rows = [
         plots.Interval(name, colors[name], *_three(told[cell(name, label)]), done["per_seed"])
         for name, done in cells.items()
@@ -53,7 +54,8 @@ def _game(campaign: Campaign, label: str, colors: dict[str, int], found: dict[st
         "scores": plots.interval_chart(rows, campaign.claim.unit) if rows else None,
         "learning": _learning(cells, colors, label),
         "labels": [(name, colors[name] % 8) for name, done in cells.items() if done["curve"]],
-        "table": [_row(name, colors[name], done, told[cell(name, label)]) for name, done in cells.items()],
+        "table": [_row(name, colors[name], done, told[cell(name, label)], headings) for name, done in cells.items()],
+        "headings": headings,
         "budgets": list(NAMES.values()),
     }
 
@@ -62,7 +64,7 @@ def _three(about: dict[str, Any]) -> tuple[float, float | None, float | None]:
     return about["mean"], about["low"], about["high"]
 
 
-def _row(name: str, color: int, done: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+def _row(name: str, color: int, done: dict[str, Any], about: dict[str, Any], headings: list[str]) -> dict[str, Any]:
     ends = [about[key] for key in ("mean", "low", "high")]
     words = numbers.triple(*ends) if None not in ends else (numbers.short(about["mean"]),)
     return {
@@ -71,9 +73,14 @@ def _row(name: str, color: int, done: dict[str, Any], about: dict[str, Any]) -> 
         "about": done["about"],
         "words": f"{words[0]} [{words[1]}, {words[2]}]" if len(words) == 3 else words[0],
         "seeds": about["seeds"],
+        "also": [numbers.short(_mean(done.get("also", {}).get(heading))) for heading in headings],
         "failed": about.get("failed"),
         "budget": [numbers.short(done["budget"].get(key)) for key in NAMES],
     }
+
+
+def _mean(scores: list[float] | None) -> float | None:
+    return float(np.mean(scores)) if scores else None
 
 
 def _learning(cells: dict[str, dict[str, Any]], colors: dict[str, int], label: str) -> Markup | None:

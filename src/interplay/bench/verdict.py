@@ -57,10 +57,16 @@ def paired_difference(a: Sequence[float], b: Sequence[float], level: float = 0.9
     middle = float(apart.mean())
     if len(apart) < 2:
         return middle, -np.inf, np.inf
-    if np.ptp(apart) == 0:
+    if np.ptp(apart) <= 1e-12 * abs(middle):  # equal up to rounding
         return middle, middle, middle
     interval = scipy.stats.ttest_1samp(apart, 0.0).confidence_interval(level)
     return middle, float(interval.low), float(interval.high)
+
+
+def exactly(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
+    """`difference` of scores that were worked out without chance: the interval is the number."""
+    middle = float(np.mean(a) - np.mean(b))
+    return middle, middle, middle
 
 
 def better(
@@ -127,18 +133,67 @@ def at_least(arm: str, value: float, *, on: Sequence[str] = (), most: bool = Fal
     return look
 
 
-def judge(scores: Scores, expect: Sequence[Expectation], controls: Mapping[str, str], higher: bool = True) -> Verdict:
+def ratio(
+    a: str, b: str, below: float = 1.0, *, on: Sequence[str] = (), higher: bool = False, level: float = 0.95
+) -> Expectation:
+    """The geometric mean over games of a / b is less than `below` (more where `higher`), scores being decimal logarithms.
+
+    10^(mean of log a − log b); games are the sample, and Student's interval is over them: what to expect of another game.
+    """
+
+    def look(scores: Scores) -> list[Finding]:
+        missing = [found for game in on or scores if (found := _missing(scores, game, a, b))]
+        if missing:
+            return missing[:1]
+        first, second = ([float(np.mean(scores[game][arm])) for game in on or scores] for arm in (a, b))
+        apart = np.subtract(first, second)
+        middle, low, high = (float(10.0**end) for end in paired_difference(first, second, level))
+        holds, fails = (low > below, high < below) if higher else (high < below, low > below)
+        won = int((apart > 0).sum() if higher else (apart < 0).sum())
+        words = (
+            f"{a} has {middle:.2g} [{low:.2g}, {high:.2g}] times the score of {b} (geometric mean over {len(apart)} games), "
+            f"{'more' if higher else 'less'} than {below:g} wanted; it is ahead on {won}, level on {int((apart == 0).sum())}"
+        )
+        return [Finding(HOLDS if holds else FAILS if fails else UNCLEAR, words, low, high)]
+
+    return look
+
+
+def wins(a: str, others: Sequence[str], least: int, *, on: Sequence[str] = (), higher: bool = False) -> Expectation:
+    """Arm `a` is as good as the best of `others` there are, or better, on at least `least` games: a count, no interval."""
+
+    def look(scores: Scores) -> list[Finding]:
+        missing = [found for game in on or scores if (found := _missing(scores, game, a))]
+        if missing:
+            return missing[:1]
+        sign = 1 if higher else -1
+        mean = lambda game, arm: sign * float(np.mean(scores[game][arm]))
+        best = lambda game: max(mean(game, other) for other in others if other in scores[game])
+        lost = [game for game in on or scores if mean(game, a) < best(game)]
+        count, total = len(on or scores) - len(lost), len(on or scores)
+        behind = f" (not on {', '.join(lost)})" if lost else ""
+        words = f"{a} equals or beats all of {', '.join(others)} on {count} of {total} games{behind}; {least} wanted"
+        return [Finding(HOLDS if count >= least else FAILS, words, count, count)]
+
+    return look
+
+
+def judge(
+    scores: Scores, expect: Sequence[Expectation], controls: Mapping[str, str], higher: bool = True,
+    *, games: Sequence[str] = (), beats: Callable[..., Expectation] = better,
+) -> Verdict:  # fmt: skip
     """The verdict on a claim: reproduced if all that is expected holds, not if anything fails, else inconclusive.
 
-    `controls` maps a control to the arm it stands against; one that its arm does not beat on any game explains the claim.
+    `controls` maps a control to the arm it stands against; one that its arm does not beat on any of `games` (all where none
+    are named) explains the claim. `beats` makes the expectation that decides it.
     """
     findings = [finding for expectation in expect for finding in expectation(scores)]
     states = {finding.state for finding in findings}
     word = NOT_REPRODUCED if FAILS in states else INCONCLUSIVE if UNCLEAR in states or not states else REPRODUCED
     explained = []
     for control, arm in controls.items():
-        played = [game for game in scores if control in scores[game]]
-        beaten = [found for found in better(arm, control, on=played, higher=higher)(scores) if found.state == HOLDS]
+        played = [game for game in games or scores if control in scores.get(game, {})]
+        beaten = [found for found in beats(arm, control, on=played, higher=higher)(scores) if found.state == HOLDS]
         if not beaten:
             explained.append(control)
     summary = word

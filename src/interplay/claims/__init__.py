@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 MODULES = {  # slug -> (module, what is claimed)
     "bayes-net-ac": ("bayes_net_ac", "seeing others' actions first leads to better equilibria"),
     "cmat": ("cmat", "a latent consensus does as well as an imposed order, and needs none"),
+    "vad-cfr": ("vad_cfr", "a rule found by program search solves games faster than those made by hand"),
+    "shor-psro": ("shor_psro", "a meta-solver found by program search closes games faster"),
+    "igt-gradient": ("igt_gradient", "averages of gradients at looked-ahead points err less at equal episodes"),
+    "mansa": ("mansa", "a switch that pays for calls keeps most of a center's worth at few of its calls"),
+    "exploration-collapse": ("exploration_collapse", "sharing experience makes cooperation collapse"),
+    "mamql": ("mamql", "marginal values give back how agents act and what they want"),
+    "discover": ("discover", "program search finds a better rule than its seed and than random search"),
     "hammer": ("hammer", "learned messages make up for what agents do not see"),
 }
 
