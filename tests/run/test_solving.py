@@ -72,3 +72,13 @@ def test_what_cannot_be_solved_gets_one_line(words, message, capsys):
 def test_no_epochs_are_refused():
     with pytest.raises(InputError, match="give 1 or more"):
         solving.populate("openspiel:kuhn_poker", "uniform", 0)
+
+
+def test_samples_solve_what_can_be_held_and_what_cannot(capsys, monkeypatch):
+    words = ("kuhn", "--method", "mccfr-external", "--iterations", "1000", "--json")
+    found = json.loads(said(capsys, *words)[1].out)
+    assert found["information_sets"] == 12 and found["exploitability"] < 0.05 < found["curve"][0][1]
+    monkeypatch.setattr(solving, "HELD", 10)
+    found = json.loads(said(capsys, *words)[1].out)
+    assert found["exploitability"] is None and found["information_sets"] == 12
+    assert abs(found["values"][0] + 1 / 18) < 4 * found["standard_errors"][0] + 0.05

@@ -17,6 +17,7 @@ def solve(
     iterations: int = 1000,
     meta: str = "shor",
     epochs: int = 50,
+    seed: int = 0,
     simultaneous: bool = False,
     out: Path | None = None,
     json: bool = False,
@@ -25,15 +26,18 @@ def solve(
 
     Args:
         game: a tree game such as openspiel:leduc_poker(players=3)
-        method: cfr cfr-plus lcfr dcfr pcfr-plus dpcfr-plus aod-cfr vad-cfr wop-cfr, psro, or a file with a rule
+        method: cfr cfr-plus lcfr dcfr pcfr-plus dpcfr-plus aod-cfr vad-cfr wop-cfr, psro, mccfr-external or mccfr-outcome for
+            trees too large to hold, or a file with a rule
         iterations: of a regret minimizer
         meta: psro's meta-solver: uniform nash alpha-rank regret-matching projected-replicator shor projection-matching
         epochs: of psro
+        seed: of sampled methods
         simultaneous: update all players at once instead of in turns
         out: a new folder for the strategy, the curve and a report page
         json: print one JSON object
     """
     from interplay.games import tree as trees
+    from interplay.play import sampled
     from interplay.report import solution
     from interplay.run import devices, progress, solving
 
@@ -43,6 +47,8 @@ def solve(
     with progress.meter(f"{method} on {game}") as watch:
         if method == solving.PSRO:
             found = solving.populate(game, meta, epochs, watch=watch)
+        elif method in sampled.SAMPLINGS:
+            found = solving.sample(game, method, iterations, seed=seed, watch=watch)
         else:
             found = solving.solve(game, method, iterations, alternating=not simultaneous, watch=watch)
     about = solving.told(found)
@@ -55,7 +61,8 @@ def solve(
     print(f"{game}: {found['players']} players, {found['information_sets']:,} information sets")
     print(f"{method}, {found['iterations']:,} {unit}, {found['iterations_per_second']:,.0f} a second")
     values = ", ".join(f"{value:.4f}" for value in found["values"])
-    print(f"exploitability {found['exploitability']:.3g}, values {values}")
+    known = found["exploitability"]
+    print(f"exploitability {'unknown' if known is None else format(known, '.3g')}, values {values}")
     if out is not None:
         print(f"strategy and report in {out}")
     return DONE

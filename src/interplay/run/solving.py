@@ -17,12 +17,13 @@ from interplay.games import tree as trees
 from interplay.measure import empirical, exploit
 from interplay.measure.rank import alpha_rank
 from interplay.methods import league, tables
-from interplay.play import walk
+from interplay.play import sampled, walk
 from interplay.run import folder, strategies
 from interplay.text import mixtures, rules
 from interplay.update import matching, meta
 
 PSRO = "psro"
+HELD = 1_000_000  # nodes of a tree that is built beside sampling, to say how good what was learned is
 Watch = Callable[[float, str], None]  # share of the work done, and a word on how it stands
 METAS = {
     "uniform": lambda: meta.same(meta.uniform),
@@ -114,7 +115,7 @@ def populate(game: str, meta_solver: str, epochs: int, *, seed: int = 0, watch: 
     if epochs < 1:
         raise InputError(f"cannot run {epochs} epochs: give 1 or more")
     tree = trees.make(game)
-    began, curve, mixtures = time.perf_counter(), [], []
+    began, curve, answers = time.perf_counter(), [], []
     with jax.enable_x64(True):
         oracle = eqx.filter_jit(league.exact)
         state = league.started(tree, epochs + 1)
@@ -122,7 +123,7 @@ def populate(game: str, meta_solver: str, epochs: int, *, seed: int = 0, watch: 
             key = jax.random.fold_in(jax.random.key(seed), epoch)
             state = league.grown(tree, state, solver, oracle, key)
             plans, mixture = league.answer(state, solver)
-            mixtures.append(np.asarray(mixture))
+            answers.append(np.asarray(mixture))
             curve.append((epoch + 1, float(empirical.gap(tree, plans)[1].sum()) / tree.players))
             watch((epoch + 1) / epochs, f"exploitability {curve[-1][1]:.2e}")
         strategy = np.asarray(empirical.behavior(tree, plans))
@@ -135,10 +136,44 @@ def populate(game: str, meta_solver: str, epochs: int, *, seed: int = 0, watch: 
             "iterations_per_second": epochs / seconds,
             "compile_seconds": None,
             "curve": curve,
-            "mixtures": np.stack(mixtures),
+            "mixtures": np.stack(answers),
             "payoffs": np.asarray(state.payoffs),
             "strategy": strategy,
         }
+
+
+def sample(
+    game: str, method: str, iterations: int, *, seed: int = 0, episodes: int = 2000, watch: Watch = _unwatched
+) -> dict[str, Any]:
+    """Run `iterations` of Monte-Carlo CFR, which holds no tree: every player learns from one sampled walk an iteration.
+
+    Returns what `solve` does where the game's tree can be held too. Otherwise exploitability, NashConv and curve are unknown,
+    "values" are means over `episodes` of play, and "information_sets" counts those that were met.
+    """
+    explore = chosen(sampled.SAMPLINGS, "method", method)
+    if iterations < 1:
+        raise InputError(f"cannot solve in {iterations} iterations: give 1 or more")
+    told_by_moves = trees.sequential(game)
+    tree = trees.build(told_by_moves) if trees.estimate(told_by_moves).nodes <= HELD else None
+    learned, curve, total = sampled.Learned(told_by_moves.players), [], 0.0
+    for before, stop in itertools.pairwise([0, *milestones(iterations)]):
+        began = time.perf_counter()
+        learned = sampled.solve(told_by_moves, explore, stop - before, seed * 1_000_003 + before, learned=learned)
+        total += time.perf_counter() - began
+        if tree is not None:
+            curve.append((stop, exploit.exact(tree, learned.table(tree))))
+        watch(stop / iterations, f"{learned.information_sets:,} information sets")
+    speed = {"seconds": total, "iterations_per_second": iterations / total, "compile_seconds": None}
+    rest = {"iterations": iterations, **speed, "curve": curve}
+    if tree is not None:
+        with jax.enable_x64(True):
+            return {**_about(tree, game, method, learned.table(tree)), **rest, "strategy": learned.table(tree)}
+    means, errors = sampled.payoffs(told_by_moves, learned.average, episodes, seed)
+    return {
+        "game": game, "method": method, "players": told_by_moves.players, "information_sets": learned.information_sets,
+        "exploitability": None, "nash_conv": None, "values": list(map(float, means)),
+        "standard_errors": list(map(float, errors)), **rest,
+    }  # fmt: skip
 
 
 def told(found: dict[str, Any]) -> dict[str, Any]:
@@ -159,6 +194,8 @@ def fresh(path: Path) -> Path:
 
 def keep(found: dict[str, Any], path: Path) -> Path:
     """Write a solution into a folder: what was asked, the curve, and the strategy, a row per information set."""
+    if "strategy" not in found:
+        raise InputError(f"the tree of {found['game']} is too large for its strategy to be kept: leave out --out")
     tree, about = trees.make(found["game"]), told(found)
     asked = {name: about[name] for name in ("game", "method", "meta", "iterations") if name in about}
     folder.write_json_atomic(path / "settings.json", asked)
