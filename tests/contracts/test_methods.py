@@ -21,7 +21,13 @@ def build(slug, **changes):
     return methods.module(slug).build(kind(**{name: value for name, value in small.items() if name in fields}))
 
 
-OWN = {"exploration-collapse": {"game": "lattice(rows=4,columns=5)", "length": 8, "kept": 8}}
+SPOKEN = {"game": "ledger", "tasks": 3, "group": 4, "width": 8, "depth": 1, "demonstrations": 8, "imitation": 1}
+OWN = {
+    "dr-mas": SPOKEN,
+    "grpo": SPOKEN,
+    "rloo": SPOKEN,
+    "exploration-collapse": {"game": "lattice(rows=4,columns=5)", "length": 8, "kept": 8},
+}
 IMITATORS = ("mamql", "iq-learn", "behavior-cloning", "ma-airl")  # need demonstrations: tests/methods/test_imitation.py
 SLOW = (  # compile longest, or are another method with other settings
     "mappo-recurrent", "hatrpo", "vdn", "iql-recurrent", "vdn-recurrent", "qmix-recurrent", "mansa", "soft-q", "igt-gradient",

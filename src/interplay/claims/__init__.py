@@ -19,6 +19,7 @@ MODULES = {  # slug -> (module, what is claimed)
     "mansa": ("mansa", "a switch that pays for calls keeps most of a center's worth at few of its calls"),
     "exploration-collapse": ("exploration_collapse", "sharing experience makes cooperation collapse"),
     "mamql": ("mamql", "marginal values give back how agents act and what they want"),
+    "dr-mas": ("dr_mas", "own statistics keep gradients of seldom called agents from being inflated"),
     "discover": ("discover", "program search finds a better rule than its seed and than random search"),
     "hammer": ("hammer", "learned messages make up for what agents do not see"),
 }

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from interplay.commands.words import DONE, INTERRUPTED, Outcome, command, interval, say, settings, table
-from interplay.core.errors import StoppedError
+from interplay.core.errors import InputError, StoppedError
 
 Runs = Annotated[tuple[Path, ...], tyro.conf.Positional]
 RunFolder = Annotated[Path, tyro.conf.Positional]
@@ -20,18 +20,26 @@ RunFolder = Annotated[Path, tyro.conf.Positional]
 
 @command
 def list_(
-    what: Annotated[Literal["methods", "games", "claims", "all"], tyro.conf.Positional] = "all", *, json: bool = False
+    what: Annotated[Literal["methods", "games", "tasks", "claims", "all"], tyro.conf.Positional] = "all",
+    *,
+    json: bool = False,
 ) -> Outcome:
-    """Show the methods, games and claims that can be named.
+    """Show the methods, games, tasks and claims that can be named.
 
     Args:
-        what: methods, games, claims or all
+        what: methods, games, tasks (for language teams), claims or all
         json: print one JSON object instead of a table
     """
     from interplay import claims, games, methods
+    from interplay.lm import tasks
 
     told = lambda modules: {name: text for name, (_, text) in modules.items()}
-    tables = {"methods": told(methods.MODULES), "games": games.catalog(), "claims": told(claims.MODULES)}
+    tables = {
+        "methods": told(methods.MODULES),
+        "games": games.catalog(),
+        "tasks": told(tasks.MODULES),
+        "claims": told(claims.MODULES),
+    }
     if what != "all":
         tables = {what: tables[what]}
     if json:
@@ -45,8 +53,11 @@ def list_(
 def train(
     method: Annotated[str, tyro.conf.Positional],
     /,
-    game: str,
+    game: str = "",
     *,
+    model: str | None = None,
+    team: str | None = None,
+    task: str | None = None,
     steps: int | None = None,
     seeds: int = 1,
     seed: int = 0,
@@ -62,6 +73,9 @@ def train(
     Args:
         method: a name that `interplay list methods` shows, or a module of your own
         game: a name that `interplay list games` shows, ADAPTER:NAME, or MODULE:CLASS of your own
+        model: what speaks in a language team: tiny
+        team: a language team's workflow of your own, as MODULE:NAME
+        task: its tasks, as MODULE:NAME
         steps: environment steps per seed; one step moves all agents of one game once
         seeds: how many seeds to train together
         seed: the first seed
@@ -76,6 +90,11 @@ def train(
     from interplay.run import loop, training
 
     machine.prepare(devices)
+    spoken = {"model": model, "team": team, "task": task}
+    changes = settings(set) | {name: value for name, value in spoken.items() if value is not None}
+    if not (game or (team and task)):
+        raise InputError("there is nothing to train on: give --game, or --team and --task of your own")
+    game = game or str(team)
     work = functools.partial(
         training.train,
         method,
@@ -86,7 +105,7 @@ def train(
         out=out,
         pace=loop.Pace(save=checkpoint_seconds),
         sinks=sink,
-        **settings(set),
+        **changes,
     )
     return _trained(work, f"{method} on {game}", json)
 
@@ -159,9 +178,10 @@ def replay(
     recorded = loaded.replay(seed, greedy=not sampled, number=number)
     path = saved.write_replay(loaded, recorded)
     shown = page.run_page(run)
+    what = "dialogues" if "dialogues" in recorded else "frames"
     if json:
-        return 0, {"replay": path, "frames": len(recorded["frames"]), "return": recorded["return"], "report": shown}
-    print(f"{len(recorded['frames'])} frames, return {recorded['return']:.2f}: open {shown}")
+        return 0, {"replay": path, what: len(recorded[what]), "return": recorded["return"], "report": shown}
+    print(f"{len(recorded[what])} {what}, return {recorded['return']:.2f}: open {shown}")
     return DONE
 
 

@@ -14,6 +14,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from interplay.core.errors import InputError
+
 State = TypeVar("State")
 Action = Int[Array, "agent"] | Float[Array, "agent dimension"]
 
@@ -132,6 +134,28 @@ class HostGame(abc.ABC):
 
     def close(self) -> None:  # noqa: B027 - most games hold nothing
         """Give back windows, files and processes."""
+
+
+class SpokenGame(HostGame):
+    """A game that plays whole episodes itself, with teams that speak: dialogues of language models.
+
+    It has a `spec` like any other (agents are the speakers, the horizon is the most turns), but no steps that could be
+    taken one by one. The same team and key give the same episodes.
+    """
+
+    def reset(self, seed: int) -> TimeStep:
+        raise InputError(f"{type(self).__name__} is spoken, not stepped: train it with a method for language teams")
+
+    def step(self, action: np.ndarray) -> TimeStep:
+        return self.reset(0)
+
+    @abc.abstractmethod
+    def episodes(self, team: Any, key: PRNGKeyArray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns "episode agent" and lengths "episode", in turns, of `count` held-out episodes."""
+
+    @abc.abstractmethod
+    def record(self, team: Any, key: PRNGKeyArray) -> dict[str, Any]:
+        """Some episodes to be read, as small JSON: {"dialogues": […], "return": …}."""
 
 
 AnyGame = Game[Any] | HostGame

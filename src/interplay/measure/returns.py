@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from interplay.core.errors import InputError
-from interplay.core.game import AnyGame, Game
+from interplay.core.game import AnyGame, Game, SpokenGame
 from interplay.core.team import Team
 from interplay.play import host, scan
 
@@ -34,6 +34,8 @@ def play(team: Team, game: AnyGame, key: PRNGKeyArray, episodes: int) -> Episode
     """
     if episodes < 1:
         raise InputError(f"cannot play {episodes} episodes: give 1 or more")
+    if isinstance(game, SpokenGame):
+        return Episodes(*game.episodes(team, key, episodes))
     if not isinstance(game, Game):
         return Episodes(*map(np.asarray, host.episodes(team, game.again, key, episodes)))
     size = min(episodes, SIDE_BY_SIDE)

@@ -29,7 +29,32 @@ MODULES = {  # slug -> (module, what it is)
     "mat": ("baselines.mat", "a transformer in which agents act one after another"),
     "cmat": ("cmat", "a transformer whose agents agree on a latent plan and act at once"),
     "hammer": ("hammer", "a central speaker sends each agent a short message"),
+    "mansa": ("mansa", "independent learners that call a center where a switch says it pays"),
+    "exploration-collapse": ("exploration_collapse", "a diagnosis: who learns together, and when cooperation is lost"),
+    "igt-gradient": ("igt_gradient", "policy gradients that say where to sample next, with proofs behind them"),
+    "mamql": ("mamql", "each agent's own reward and policy from demonstrations"),
+    "iq-learn": ("baselines.iq_learn", "inverse soft-Q learning, agents independent"),
+    "behavior-cloning": ("baselines.behavior_cloning", "does what demonstrators did"),
+    "soft-q": ("baselines.soft_q", "independent soft Q learning"),
+    "ma-airl": ("baselines.ma_airl", "adversarial inverse learning, a discriminator per agent"),
+    "dr-mas": ("dr_mas", "each language agent's turns are compared with its own only"),
+    "grpo": ("baselines.grpo", "rollouts of language teams compared with attempts at the same task"),
+    "rloo": ("baselines.rloo", "a rollout's reward minus the mean of the other attempts"),
     "hatrpo": ("baselines.hatrpo", "agents updated one after another inside a trust region"),
+}
+
+ELSEWHERE = {  # what other commands than `train` run: slug -> (module, function or "", command)
+    "cfr": ("update.matching", "cfr", "solve"),
+    "cfr-plus": ("update.matching", "cfr_plus", "solve"),
+    "lcfr": ("update.matching", "lcfr", "solve"),
+    "dcfr": ("update.matching", "dcfr", "solve"),
+    "pcfr-plus": ("update.matching", "pcfr_plus", "solve"),
+    "dpcfr-plus": ("update.matching", "dpcfr_plus", "solve"),
+    "aod-cfr": ("update.matching", "aod_cfr", "solve"),
+    "vad-cfr": ("update.matching", "vad_cfr", "solve"),
+    "psro": ("methods.league", "", "solve"),
+    "shor-psro": ("update.meta", "shor", "solve"),
+    "discover": ("methods.discover", "", "discover"),
 }
 
 

@@ -62,6 +62,29 @@ KNOWN: dict[str, Metric] = {
         "accepted step size",
         "The fraction of the full natural-gradient step that the line search kept; zero is a rejected update.",
     ),
+    "calls": Metric(
+        "calls", "How often the agent spoke in an episode, on average; an agent that is never called learns nothing."
+    ),
+    "tokens": Metric("tokens", "Tokens said in an episode, on average."),
+    "dead_groups": Metric(
+        "dead groups", "The share of groups in which all attempts earned the same: nothing is learned from them."
+    ),
+    "sampler_gap": Metric(
+        "sampler gap",
+        "How far the probabilities that words were drawn with are from those that the update computes, in nats a token.",
+    ),
+    "clip_fraction_turn": Metric(
+        "clipped turns", "The share of turns of which at least one token reached the clip limit."
+    ),
+    "imitation": Metric(
+        "imitation",
+        "How surprising demonstrations still were after the warm start, in nats a token; it does not change later.",
+    ),
+    "illegal": Metric("illegal answers", "Answers an episode that were none of the words asked for."),
+    "failed": Metric("failed episodes", "The share of episodes that raised an error; they teach nothing."),
+    "over_budget": Metric("over budget", "The share of episodes that ran out of calls, tokens or time."),
+    "limit": Metric("cut short", "Messages an episode that reached the longest length allowed."),
+    "room": Metric("out of room", "Messages an episode that filled the model's context."),
     STEPS_PER_SECOND: Metric(
         "speed",
         "Environment steps a second, all seeds together, between one row of the log and the next; the first rows "
@@ -75,9 +98,14 @@ def describe(name: str) -> Metric:
 
     >>> describe("entropy").label
     'entropy'
+    >>> describe("calls/solver").label
+    'calls: solver'
     >>> describe("message_bits").label
     'message bits'
     """
+    head, slash, agent = name.partition("/")
+    if slash and head in KNOWN:
+        return Metric(f"{KNOWN[head].label}: {agent}", KNOWN[head].sentence)
     return KNOWN.get(name) or Metric(name.replace("_", " "), "Logged by the method under this name.")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from interplay.core.errors import InputError
+from interplay.report import dialogues
 from interplay.report.metrics import STEPS_PER_SECOND
 from interplay.report.replay import Replay, read_replays
 from interplay.run import folder
@@ -35,6 +36,7 @@ class Record:
     rows: list[Row]
     evaluation: dict[str, Any]
     replays: list[Replay]
+    dialogues: list[dialogues.Record]
     troubles: list[str]
 
     @property
@@ -76,6 +78,7 @@ def read(path: Path | str) -> Record:
     attempt = partial(_attempt, run.path, troubles)
     status = attempt(run.status, {})
     replays, refused = read_replays(run.replays)
+    spoken, broken = dialogues.read_records(run.replays)
     killed = status.get("state") == "running" and not run.is_training()
     return Record(
         path=run.path,
@@ -86,7 +89,8 @@ def read(path: Path | str) -> Record:
         rows=with_speed(latest(attempt(run.metrics, []))),
         evaluation=attempt(partial(_evaluation, run.path / "evaluation.json"), {}),
         replays=replays,
-        troubles=[*troubles, *torn_end(run.metrics_file), *refused],
+        dialogues=spoken,
+        troubles=[*troubles, *torn_end(run.metrics_file), *refused, *broken],
     )
 
 

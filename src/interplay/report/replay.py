@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from interplay.report.dialogues import is_dialogue
+
 LARGEST_FILE = 40_000_000  # bytes of one replay file; larger ones would make a page that no browser likes to open
 
 ELEMENT_NAMES = """
@@ -67,6 +69,8 @@ def read_replays(folder: Path) -> tuple[list[Replay], list[str]]:
     replays: list[Replay] = []
     refused: list[str] = []
     for path in sorted(folder.glob("*.json")):
+        if is_dialogue(path):
+            continue
         try:
             replays.append(read_replay(path))
         except (OSError, ValueError, TypeError, RecursionError) as error:

@@ -9,11 +9,11 @@ from jaxtyping import PRNGKeyArray
 
 from interplay import games
 from interplay.core.errors import InputError
-from interplay.core.game import AnyGame, Game, TimeStep
+from interplay.core.game import AnyGame, Game, SpokenGame, TimeStep
 from interplay.core.team import Decision, Team
 from interplay.measure import crossplay, returns, stats
 from interplay.play import host, scan
-from interplay.run import devices, folder, loop, state, training
+from interplay.run import devices, folder, loop, spoken, state, training
 from interplay.run.folder import Run
 
 EVALUATION_KEY = 0x5EED  # evaluation never sees the episodes of training
@@ -111,12 +111,14 @@ class Saved:
         """One fresh episode as pictures and rewards: what replays/*.json holds."""
         seed = self.seeds[0] if seed is None else seed
         team = self.team(seed).greedy() if greedy else self.team(seed)
+        mode = "greedy" if greedy else "sampled"
+        if isinstance(self.game, SpokenGame):
+            return spoken.replay(self.run, self.game, team, seed, mode, number)
         try:
             frames, rewards = _record(team, self._drawable(), number)
         except NotImplementedError as missing:
             raise InputError(str(missing)) from None
         total = float(np.asarray(rewards).sum(0).mean())
-        mode = "greedy" if greedy else "sampled"
         return {
             "game": self.run.settings["game"],
             "seed": seed,
@@ -158,13 +160,7 @@ def write_evaluation(saved: Saved, result: dict[str, Any]) -> Path:
 
 def write_replay(saved: Saved, replay: dict[str, Any]) -> Path:
     """Keep a replay in the run folder, where the report finds it."""
-    path = saved.run.replays / f"seed-{replay['seed']}-{replay['mode']}.json"
-    try:
-        saved.run.replays.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(folder.disk_line(error, saved.run.replays)) from error
-    folder.write_json_atomic(path, replay)
-    return path
+    return spoken.written(saved.run, replay)
 
 
 def _record(team: Team, game: AnyGame, number: int) -> tuple[list[str], Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from interplay import methods
 from interplay.core.errors import InputError
 from interplay.core.method import Method
-from interplay.run import devices, folder, loop, screening
+from interplay.run import devices, folder, loop, screening, spoken
 from interplay.run import sinks as run_sinks
 from interplay.run.folder import Run
 
@@ -131,7 +131,8 @@ def _carry_on(run: Run, layout: devices.Layout, watch: loop.Watcher | None, pace
     with run.lock():
         extra = tuple(run.settings.get("sinks", ()))
         silent = lambda rows, progress: None
-        loop.train(layout, run, run.settings["steps"], watch=watch or silent, pace=pace, extra=extra)
+        states, _ = loop.train(layout, run, run.settings["steps"], watch=watch or silent, pace=pace, extra=extra)
+        spoken.keep(run, layout, states)
     return run
 
 

@@ -1,0 +1,54 @@
+"""Tasks for language teams by name; nothing heavy is loaded before one is made.
+
+`make("ledger")`, `make("ledger(cost=0.05)")`, `make("my_module:scene")`.
+"""
+
+import importlib
+from typing import Any
+
+from interplay import games
+from interplay.core.errors import InputError
+from interplay.core.names import nearest
+from interplay.lm import scene
+from interplay.lm.scene import Scene
+
+MODULES = {  # name -> (module:maker, what it is)
+    "ledger": ("ledger:ledger", "a router, a searcher and an answerer look up entries; half are known by heart"),
+    "ledger-alone": ("ledger:alone", "the ledger for a single agent that does all of it"),
+    "ledger-routed": ("ledger:routed", "the ledger with chance in the router's place"),
+}
+
+
+def make(name: str, team: str = "", task: str = "") -> Scene:
+    """The scene called `name`; with `team` and `task`, MODULE:NAME of the user's own, another workflow or other tasks.
+
+    Raises `InputError` with the nearest names where there is none.
+    """
+    if team and task:
+        return scene.staged(scene.found(team), scene.found(task), team)
+    given = _named(name)
+    if team or task:
+        import dataclasses
+
+        workflow = scene.found(team) if team else given.workflow
+        draw = scene.found(task) if task else given.draw
+        return dataclasses.replace(given, workflow=workflow, draw=draw)
+    return given
+
+
+def _named(name: str) -> Scene:
+    head, arguments = games.parse(name)
+    if ":" in head:
+        made = scene.found(head)
+        made = made(**arguments) if callable(made) else made
+        if not isinstance(made, Scene):
+            raise InputError(f"'{name}' is no scene: give an interplay.lm.scene.Scene, or a function that makes one")
+        return made
+    if head not in MODULES:
+        raise InputError(f"no task for language teams is called '{head}': {nearest(head, MODULES)}")
+    module, _, attribute = MODULES[head][0].partition(":")
+    maker: Any = getattr(importlib.import_module(f"interplay.lm.tasks.{module}"), attribute)
+    try:
+        return maker(**arguments)
+    except TypeError as wrong:
+        raise InputError(f"cannot make '{name}': {wrong}") from None

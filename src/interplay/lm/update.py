@@ -1,0 +1,211 @@
+"""One update of a language team: each population member takes optimizer steps on its own turns, and tells how they went.
+
+Members are updated apart, each with its own optimizer, batches and clipped gradient; agents that share a member are pooled,
+and their gradients are still measured apart. GRPO's single step on fresh turns and PPO's several passes over minibatches are
+settings of it.
+
+Source: AdamW: Loshchilov and Hutter, "Decoupled weight decay regularization" (2019).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interplay.lm.constrain import mask
+from interplay.lm.learner import Learner
+from interplay.lm.model import Batch, Trainable, Weights
+from interplay.lm.objectives import Tokens, tensors
+from interplay.lm.transcript import Path
+
+PART = 1024  # padded tokens that go through a model at once: more do not fit into the caches of a processor
+Averages = dict[str, float]
+
+
+class Member(NamedTuple):
+    """What is kept of a member between updates: weights, Adam's two moments, steps taken. Arrays only."""
+
+    weights: Weights
+    first: Weights
+    second: Weights
+    count: Any
+
+
+class Row(NamedTuple):
+    """A sequence to learn from: its tokens, and for each of its turns an advantage, by the turn's index."""
+
+    path: Path
+    advantage: dict[int, float]
+    agent: int
+
+
+def started(weights: Weights) -> Member:
+    """A member before its first step."""
+    zeros = lambda: {name: np.zeros_like(value) for name, value in weights.items()}
+    return Member(weights, zeros(), zeros(), np.zeros((), np.int32))
+
+
+class Adam:
+    """AdamW on a model's flat vectors, from and to a `Member`."""
+
+    def __init__(self, model: Trainable, seat: int, member: Member, learner: Learner):
+        self.model, self.seat, self.learner = model, seat, learner
+        model.load(seat, member.weights)
+        flat = lambda named: torch.cat([torch.from_numpy(np.array(value)).reshape(-1) for value in named.values()])
+        self.first, self.second, self.count = flat(member.first), flat(member.second), int(member.count)
+
+    def step(self) -> float:
+        """Move along the gradient that the model holds, clipped, and clear it. Returns its norm before clipping."""
+        slope, vector, (one, two) = self.model.slope(self.seat), self.model.vector(self.seat), self.learner.betas
+        size = float(slope.norm())
+        slope.mul_(min(1.0, self.learner.max_norm / (size + 1e-6)))
+        rate = self.learner.rate(self.count)
+        self.count += 1
+        self.first.lerp_(slope, 1 - one)
+        self.second.mul_(two).addcmul_(slope, slope, value=1 - two)
+        whole = (self.second / (1 - two**self.count)).sqrt_().add_(self.learner.epsilon)
+        vector.mul_(1 - rate * self.learner.weight_decay)
+        vector.addcdiv_(self.first, whole, value=-rate / (1 - one**self.count))
+        slope.zero_()
+        return size
+
+    def member(self) -> Member:
+        """What to keep."""
+        named = self.model.named
+        return Member(self.model.weights(self.seat), named(self.first), named(self.second), np.int32(self.count))
+
+
+def learn(
+    model: Trainable, seat: int, member: Member, rows: Sequence[Row], learner: Learner, random: np.random.Generator
+) -> tuple[Member, Averages, dict[int, float]]:
+    """Update one member on `rows`: the new member, metrics averaged over its tokens, and each agent's gradient norm.
+
+    With a single step the policy that played is the present one, and its probabilities are those of the first look;
+    with several they are computed before the first, by the model that learns.
+    """
+    adam = Adam(model, seat, member, learner)
+    told, norms = [], []
+    if rows:
+        old = None if learner.passes * learner.minibatches == 1 else _scored(model, seat, rows)
+        for _ in range(learner.passes):
+            for part in np.array_split(random.permutation(len(rows)), min(learner.minibatches, len(rows))):
+                batch = [rows[index] for index in part]
+                known = None if old is None else [old[index] for index in part]
+                metrics, sizes = gradient(model, seat, batch, learner, known)
+                metrics["gradient_norm"] = adam.step()
+                told.append(metrics)
+                norms.append(sizes)
+    agents = {row.agent for row in rows}
+    mean = lambda key, dicts: float(np.mean([one[key] for one in dicts if key in one]))
+    averages = {key: mean(key, told) for key in told[0]} if told else {}
+    return adam.member(), averages, {agent: mean(agent, norms) for agent in agents}
+
+
+def gradient(
+    model: Trainable, seat: int, rows: Sequence[Row], learner: Learner, old: Sequence[np.ndarray] | None = None
+) -> tuple[Averages, dict[int, float]]:
+    """Add the gradient of the whole batch to the model's, agent by agent. Returns metrics and each agent's norm."""
+    slope = model.slope(seat)
+    total = len(rows) if learner.sequences else sum(int(row.path.own.sum()) for row in rows)
+    before, sums, norms = torch.zeros_like(slope), dict[str, float](), dict[int, float]()
+    tokens = 0
+    for agent in sorted({row.agent for row in rows}):
+        mine = [index for index, row in enumerate(rows) if row.agent == agent]
+        for part in _parts([rows[index] for index in mine], mine):
+            count = sum(int(rows[index].path.own.sum()) for index in part)
+            known = None if old is None else [old[index] for index in part]
+            metrics = _backward(model, seat, [rows[index] for index in part], learner, total, known)
+            for name, value in metrics.items():
+                added = value if name in ("policy_loss", "kl_penalty") else value * count
+                sums[name] = sums.get(name, 0.0) + added
+            tokens += count
+        norms[agent] = float((slope - before).norm())
+        before.copy_(slope)
+    scale = lambda name: 1.0 if name in ("policy_loss", "kl_penalty") else max(tokens, 1)
+    return {name: value / scale(name) for name, value in sums.items()}, norms
+
+
+def packed(rows: Sequence[Row], size: int) -> tuple[Batch, Tokens]:
+    """Rows as a padded batch, and what is known of their own tokens, packed one after the other; `old` is the sampler's."""
+    width = max(len(row.path.tokens) for row in rows)
+    tokens = np.zeros((len(rows), width), np.int64)
+    place, label, heat, sampler, advantage, sequence, turn, legal = [], [], [], [], [], [], [], []
+    opened = 0
+    for index, (path, worth, _) in enumerate(rows):
+        tokens[index, : len(path.tokens)] = path.tokens
+        own = np.flatnonzero(path.own)
+        turns, numbered = np.unique(path.turn[own], return_inverse=True)
+        place.append(index * width + own - 1)
+        label.append(path.tokens[own])
+        heat.append(np.full(len(own), path.temperature, np.float32))
+        sampler.append(path.log_prob[own])
+        advantage.append(np.array([worth[t] for t in turns.tolist()])[numbered])
+        sequence.append(np.full(len(own), index))
+        turn.append(opened + numbered)
+        legal += [path.legal[at] for at in own.tolist()]
+        opened += len(turns)
+    joined = np.concatenate
+    batch = Batch(tokens, joined(place), joined(label), joined(heat), mask(legal, size))
+    drawn = joined(sampler)
+    known = Tokens(drawn, joined(advantage), np.ones(len(drawn), bool), joined(sequence), joined(turn), sampler=drawn)
+    return batch, known
+
+
+def _backward(model, seat: int, rows, learner: Learner, total: int, old: list[np.ndarray] | None) -> Averages:
+    batch, known = packed(rows, model.codec.size)
+    log_prob, entropy = model.score(seat, batch)
+    before = log_prob.detach() if old is None else torch.from_numpy(np.concatenate(old))
+    known = tensors(known, log_prob)._replace(old=before, total=total)
+    loss, metrics = learner.loss(log_prob, known)
+    if learner.entropy_weight:
+        loss = loss - learner.entropy_weight * learner.loss.average(entropy, known)
+    if loss.requires_grad:
+        loss.backward()
+    metrics = {name: float(value.detach()) for name, value in metrics.items()}
+    return {**metrics, "entropy": float(entropy.detach().mean())}
+
+
+@torch.no_grad()
+def _scored(model: Trainable, seat: int, rows: Sequence[Row]) -> list[Float[np.ndarray, "own"]]:
+    """Every row's own tokens as the present weights judge them."""
+    scores: list[Any] = [None] * len(rows)
+    for part in _parts(rows, range(len(rows))):
+        batch, known = packed([rows[index] for index in part], model.codec.size)
+        found = model.score(seat, batch)[0].numpy()
+        for place, index in enumerate(part):
+            scores[index] = found[known.sequence == place]
+    return scores
+
+
+def _parts(rows: Sequence[Row], numbers: Sequence[int]) -> Iterator[list[int]]:
+    """Rows of similar length together, as many as fit into one pass through a model; given back by their numbers."""
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index].path.tokens))
+    part: list[int] = []
+    for index in order:
+        if part and (len(part) + 1) * len(rows[index].path.tokens) > PART:
+            yield part
+            part = []
+        part.append(numbers[index])
+    if part:
+        yield part
+
+
+def imitate(
+    model: Trainable, seat: int, member: Member, rows: Sequence[Row], learner: Learner, random: np.random.Generator
+) -> tuple[Member, float]:
+    """Supervised steps on rows that somebody else spoke: the member, and the last pass's mean −log π of a token."""
+    adam, loss = Adam(model, seat, member, learner), 0.0
+    for _ in range(learner.passes if rows else 0):
+        losses = []
+        for part in np.array_split(random.permutation(len(rows)), min(learner.minibatches, len(rows))):
+            batch, _ = packed([rows[index] for index in part], model.codec.size)
+            log_prob, _ = model.score(seat, batch)
+            value: Tensor = -log_prob.mean()
+            value.backward()
+            adam.step()
+            losses.append(float(value.detach()))
+        loss = float(np.mean(losses))
+    return adam.member(), loss

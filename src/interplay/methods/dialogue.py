@@ -1,0 +1,249 @@
+"""The wiring of language teams: talk, give credit, learn; talk on. The one loop runs it like any other method.
+
+GRPO, RLOO and Dr. MAS differ in the function `credit` that they hand in, and in the loss. The state is weights, optimizer
+moments and counters, as named arrays; everything random comes from the update's key.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, PRNGKeyArray
+
+from interplay.core.budget import Budget
+from interplay.core.errors import InputError
+from interplay.core.game import Discrete, Spec, SpokenGame
+from interplay.core.method import Method
+from interplay.core.team import ORDER, Team
+from interplay.credit import groups
+from interplay.lm.learner import Learner
+from interplay.lm.model import Trainable, Weights
+from interplay.lm.play import Limits, Seat, play
+from interplay.lm.scene import Scene
+from interplay.lm.scripted import Scripted
+from interplay.lm.transcript import Transcript, Turns, each_call, turns
+from interplay.lm.update import Member, Row, imitate, learn, started
+from interplay.methods import language as given
+from interplay.methods.language import LanguageSettings
+from interplay.objectives.tokens import PolicyLoss
+
+Credit = Callable[[Turns], Float[np.ndarray, "turn"]]
+SHOWN = 2  # groups of a record
+PARTS = 16  # steps per pass through demonstrations
+
+
+class LanguageTeam(Team):
+    """The weights of every member of a team that speaks; it acts in dialogues, not step by step."""
+
+    members: tuple[Weights, ...]
+    temperature: float = eqx.field(static=True, default=1.0)
+    needs: str = eqx.field(static=True, default=ORDER)
+
+    def begin(self):
+        return ()
+
+    def act(self, memory, time_step, key):
+        raise InputError("a team of language models speaks in dialogues: play it with interplay.lm.play")
+
+    def greedy(self) -> "LanguageTeam":
+        """The same team saying its most likely words."""
+        return LanguageTeam(members=self.members, temperature=0.0)
+
+
+class Talking(NamedTuple):
+    """The state: members, how far demonstrations were from being certain (nats a token), updates made."""
+
+    members: tuple[Member, ...]
+    imitation: Any
+    updates: Any
+
+
+class Dialogues(SpokenGame):
+    """A scene and a model that speaks in it: what teams of language models are trained, evaluated and recorded on."""
+
+    def __init__(self, scene: Scene, model: Trainable, seats: Mapping[str, Seat], limits: Limits, credit: Credit):
+        self.scene, self.model, self.seats, self.limits, self.credit = scene, model, seats, limits, credit
+        self.spec = Spec(
+            agents=len(scene.agents),
+            observation=1,
+            action=Discrete(model.codec.size),
+            horizon=scene.calls,
+            names=scene.agents,
+        )
+
+    def tasks(self, random: np.random.Generator, count: int) -> list[Any]:
+        """Fresh tasks."""
+        return [self.scene.draw(random) for _ in range(count)]
+
+    def talk(self, tasks: Sequence[Any], seed: Sequence[int], version: int = 0, temperature: float | None = None):
+        """One episode for each task, by the members that are loaded."""
+        seats = dict(self.seats)
+        if temperature is not None:
+            seats = {agent: Seat(seat.model, seat.member, seat.trained, temperature) for agent, seat in seats.items()}
+        return play(self.scene, seats, tasks, seed, version=version, limits=self.limits)
+
+    def load(self, members: Sequence[Weights]) -> None:
+        """Let these weights speak."""
+        for seat, weights in enumerate(members):
+            self.model.load(seat, weights)
+
+    def episodes(self, team: LanguageTeam, key: PRNGKeyArray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        words = _words(key)
+        self.load(team.members)
+        tasks = self.tasks(np.random.default_rng([*words, 3]), count)
+        played = self.talk(tasks, (*words, 4), temperature=team.temperature)
+        return np.array([_returns(one, self.scene) for one in played]), np.array([len(one.calls) for one in played])
+
+    def record(self, team: LanguageTeam, key: PRNGKeyArray, group: int = 4) -> dict[str, Any]:
+        words = _words(key)
+        self.load(team.members)
+        drawn = self.tasks(np.random.default_rng([*words, 5]), SHOWN)
+        task = np.repeat(np.arange(SHOWN), group)
+        played = self.talk([drawn[index] for index in task], (*words, 6), temperature=team.temperature)
+        rows = turns(played, task, self.scene.agents)
+        worth = self.credit(rows)
+        shown = [_shown(one, worth[rows.episode == episode], int(task[episode])) for episode, one in enumerate(played)]
+        return {"dialogues": shown, "return": float(np.mean([_returns(one, self.scene) for one in played]))}
+
+
+def dialogue(s: LanguageSettings, *, credit: Credit, learner: Learner) -> Method:
+    """Talk about `tasks` × `group`, credit every turn, update every member. The wiring of GRPO and of Dr. MAS.
+
+    Raises `InputError` where scene and model do not fit, before anything is learned.
+    """
+    scene = given.scene_of(s)
+    model = given.model_of(s, scene)
+    if min(s.tasks, s.group) < 1:
+        raise InputError(f"an update has {s.tasks} tasks of {s.group} attempts: give 1 or more of each")
+    game = Dialogues(scene, model, given.seated(s, scene, model), given.limits_of(s), credit)
+    seats = given.seats_of(s, scene)
+
+    def init(key: PRNGKeyArray) -> Talking:
+        made = (model.fresh(np.random.default_rng([*_words(key), seat])) for seat in range(max(seats.values()) + 1))
+        return Talking(tuple(started(weights) for weights in made), np.zeros((), np.float32), np.zeros((), np.int32))
+
+    def step(state: Talking, key: PRNGKeyArray):
+        words = _words(key)
+        if int(state.updates) == 0:
+            state = warmed(game, state, s, words)
+        game.load([member.weights for member in state.members])
+        task = np.repeat(np.arange(s.tasks), s.group)
+        drawn = game.tasks(np.random.default_rng([*words, 0]), s.tasks)
+        played = game.talk([drawn[index] for index in task], (*words, 1), version=int(state.updates))
+        rows = turns(played, task, scene.agents)
+        members, told = _learned(game, state.members, played, rows, learner, words)
+        told |= measured(played, rows, scene) | {"imitation": float(state.imitation)}
+        after = Talking(members, state.imitation, np.int32(state.updates + 1))
+        return after, {name: jnp.float32(value) for name, value in told.items()}
+
+    team = lambda state: LanguageTeam(
+        members=tuple(member.weights for member in state.members), temperature=s.temperature
+    )
+    steps = learner.passes * learner.minibatches
+    return Method(init, step, team, Budget(steps=s.tasks * s.group, updates=steps), game, compiled=False)
+
+
+def _learned(game: Dialogues, members, played: Sequence[Transcript], rows: Turns, learner: Learner, words):
+    """Every member updated on the turns it spoke; metrics are means over members, weighed by their tokens."""
+    worth = game.credit(rows)
+    told: list[tuple[float, dict[str, float]]] = []
+    norms = dict.fromkeys(game.scene.agents, 0.0)
+    after = []
+    for seat, member in enumerate(members):
+        mine = said_by(played, rows, worth, seat)
+        random = np.random.default_rng([*words, 2, seat])
+        member, metrics, sizes = learn(game.model, seat, member, mine, learner, random)
+        after.append(member)
+        told.append((sum(int(row.path.own.sum()) for row in mine), metrics))
+        norms |= {game.scene.agents[agent]: size for agent, size in sizes.items()}
+    names = {name for _, metrics in told for name in metrics} | set(ALWAYS)
+    mass = max(sum(tokens for tokens, _ in told), 1)
+    averages = {name: sum(tokens * one.get(name, 0.0) for tokens, one in told) / mass for name in sorted(names)}
+    averages["gradient_norm"] = max((one.get("gradient_norm", 0.0) for _, one in told), default=0.0)
+    return tuple(after), averages | {f"gradient_norm/{agent}": norms[agent] for agent in game.scene.agents}
+
+
+ALWAYS = ("policy_loss", "approx_kl", "clip_fraction", "clip_fraction_turn", "sampler_gap", "entropy", "gradient_norm")
+
+
+def said_by(played: Sequence[Transcript], rows: Turns, worth: np.ndarray, seat: int) -> list[Row]:
+    """What one member said, call by call, with its credit."""
+    found, number = [], 0
+    for transcript in played:
+        for chain in each_call(transcript):
+            call = transcript.calls[chain[0]]
+            row, number = number, number + 1
+            if call.member == seat and call.trained and not transcript.events.get("failed"):
+                found.append(Row(transcript.path(*chain), {chain[0]: float(worth[row])}, int(rows.agent[row])))
+    return found
+
+
+def warmed(game: Dialogues, state: Talking, s: LanguageSettings, words: tuple[int, ...]) -> Talking:
+    """Members that have imitated the scene's script, where there is one and demonstrations are asked for."""
+    scene = game.scene
+    if scene.script is None or not s.demonstrations:
+        return state
+    speaker = Scripted(game.model.codec, scene.script)
+    seats = {agent: Seat(speaker, seat.member) for agent, seat in game.seats.items()}
+    tasks = game.tasks(np.random.default_rng([*words, 7]), s.demonstrations)
+    shown = play(scene, seats, tasks, (*words, 8), limits=game.limits)
+    rows = turns(shown, np.arange(len(shown)), scene.agents)
+    teacher = Learner(PolicyLoss(), lambda count: s.rate, s.max_norm, passes=s.imitation, minibatches=PARTS)
+    members, losses = [], []
+    for seat, member in enumerate(state.members):
+        mine = said_by(shown, rows, np.zeros(len(rows.task)), seat)
+        member, loss = imitate(game.model, seat, member, mine, teacher, np.random.default_rng([*words, 9, seat]))
+        members.append(started(member.weights))
+        losses.append(loss)
+    return Talking(tuple(members), np.float32(np.mean(losses)), state.updates)
+
+
+def measured(played: Sequence[Transcript], rows: Turns, scene: Scene) -> dict[str, float]:
+    """What an update's episodes came to: return, length, calls and tokens of each agent, dead groups, what went wrong."""
+    episodes = max(len(played), 1)
+    whole = [one for one in played if not one.events.get("failed")]
+    told = {
+        "return": float(np.mean([_returns(one, scene).mean() for one in whole])) if whole else float("nan"),
+        "length": float(np.mean([len(one.calls) for one in whole])) if whole else float("nan"),
+        "episodes": float(len(whole)),
+        "tokens": sum(one.events.get("tokens", 0) for one in played) / episodes,
+    }
+    for name in ("failed", "over_budget", "illegal", "limit", "room", "tool_errors", "tool_hangs"):
+        told[name] = sum(one.events.get(name, 0) for one in played) / episodes
+    for place, agent in enumerate(scene.agents):
+        own = rows.agent == place
+        said = [len(call.message.tokens(call.codec)) for one in played for call in one.calls if call.agent == agent]
+        group = groups.statistics(rows.reward[own], rows.task[own]) if own.any() else None
+        told[f"calls/{agent}"] = float(own.sum()) / episodes
+        told[f"tokens/{agent}"] = sum(said) / episodes
+        told[f"dead_groups/{agent}"] = float(groups.dead(group)) if group is not None else 1.0
+    return told
+
+
+def _returns(transcript: Transcript, scene: Scene) -> Float[np.ndarray, "agent"]:
+    outcome = transcript.outcome
+    return np.array([outcome[agent] if isinstance(outcome, dict) else outcome for agent in scene.agents], np.float32)
+
+
+def _shown(transcript: Transcript, worth: np.ndarray, group: int) -> dict[str, Any]:
+    """One episode to be read: everything said, in order, with the reward and the advantage of what agents said."""
+    calls = {call.message.number: (index, call) for index, call in enumerate(transcript.calls)}
+    said = []
+    for message in transcript.messages:
+        entry: dict[str, Any] = {"author": message.author, "text": message.text}
+        if message.number in calls:
+            index, call = calls[message.number]
+            entry |= {"reward": transcript.reward(call), "advantage": float(worth[index]), "stop": message.stop.value}
+        said.append(entry)
+    outcome = transcript.outcome
+    total = float(np.mean(list(outcome.values()))) if isinstance(outcome, dict) else float(outcome)
+    events = {name: count for name, count in transcript.events.items() if name not in ("tokens",) and count}
+    return {"task": str(transcript.task), "group": group, "return": total, "messages": said, "events": events}
+
+
+def _words(key: PRNGKeyArray) -> tuple[int, ...]:
+    """A key as whole numbers, for numpy's generators."""
+    return tuple(int(word) for word in np.asarray(jax.random.key_data(key)).ravel())
