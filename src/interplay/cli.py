@@ -18,7 +18,8 @@ import tyro
 
 from interplay.commands.words import INTERRUPTED, NAMES, Outcome, app, complain
 
-for group in ("training", "claims", "solving", "sandbox"):  # they register their commands, in the order of the help
+GROUPS = ("training", "demonstrating", "claims", "solving", "playing", "discovering", "sandbox")
+for group in GROUPS:  # they register their commands, in the order of the help
     importlib.import_module(f"interplay.commands.{group}")
 
 
