@@ -62,7 +62,7 @@ SCENE = Scene("echo", ("solver",), echo, lambda random: "hello", roles={"solver"
 
 
 def talk(url, episodes=1, **changes):
-    endpoint = Endpoint(url, "test", **{"wait": 0.01, "seconds": 0.4, **changes})
+    endpoint = Endpoint(url, "test", **{"longest_wait": 0.01, "seconds": 0.4, **changes})
     assert isinstance(endpoint, Model)
     return play(SCENE, {"solver": Seat(endpoint, trained=True)}, ["hello"] * episodes, (0,))
 
@@ -76,18 +76,19 @@ def test_a_team_is_played_on_a_server(url):
     assert not any(call.trained for one in played for call in one.calls)  # no tokens to learn from
 
 
-@pytest.mark.parametrize("moods", [[429, 503], ["drops"], ["slow"], ["nonsense"]])
+@pytest.mark.parametrize("moods", [[429, 503], ["drops"], ["slow"]])
 def test_what_a_server_gets_over_is_tried_again(url, moods):
     Server.moods = list(moods)
     one = talk(url)[0]
     assert one.outcome == 1.0 and "failed_answers" not in one.events
 
 
-def test_what_it_does_not_get_over_is_counted_without_the_key(url):
-    Server.moods = [401]
+@pytest.mark.parametrize(("mood", "words"), [(401, "status 401"), ("nonsense", "no chat completion")])
+def test_what_it_does_not_get_over_is_counted_without_the_key(url, mood, words):
+    Server.moods = [mood]
     one = talk(url)[0]
     assert one.events["failed_answers"] == 1 and one.calls[0].message.stop is Stop.FAILED
-    assert "status 401 after 1 tries" in one.calls[0].message.completion.error
+    assert f"{words}, tried 1 times" in one.calls[0].message.completion.error
     assert SECRET not in repr(one)
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from interplay.core.budget import Budget
 from interplay.core.errors import InputError
+from interplay.lm.client import Answer, scripted
 from interplay.methods import writing
 from interplay.methods.evolution import Proposal, evolution, guarded
 from interplay.run import searching
-from interplay.text.endpoint import Answer, scripted
 from interplay.text.genome import Genome
 from interplay.text.trial import Allowance, Trial
 from interplay.update.archive import Entry, best

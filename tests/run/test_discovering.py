@@ -139,8 +139,8 @@ def test_the_claim_counts_seeds():
 
 
 def test_a_model_writes_rules_and_bad_ones_are_counted(tmp_path):
+    from interplay.lm.client import scripted
     from interplay.methods import writing
-    from interplay.text.endpoint import scripted
 
     block = "<<<<<<< SEARCH\nweigh = t\n=======\nhalf = t / 2\nweigh = {}\n>>>>>>> REPLACE"
     answers = [block.format("half ^ 2"), "hm", block.format("rowmax(t)"), block.format("r"), block.format("half ^ 3")]

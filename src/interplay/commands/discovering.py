@@ -92,8 +92,8 @@ def _proposer(what: Any, settings: Any, endpoint: str, model: str) -> tuple[Any,
         if model:
             raise InputError("a model proposes behind an endpoint: give --endpoint, or leave --model away")
         return None, "typed mutator"
+    from interplay.lm import client as endpoints
     from interplay.methods import writing
-    from interplay.text import endpoint as endpoints
 
     there = endpoints.from_environment(endpoint, model)
     space = what.space

@@ -1,26 +1,22 @@
 """A model behind a server that speaks the OpenAI protocol (vLLM, SGLang, llama.cpp): it plays, frozen, and is not trained.
 
 Servers take words and give words, so nothing here has tokens. A server that is down, slow, rate-limited or drops the stream
-is an answer that failed (`Stop.FAILED`) after a few tries; the talk goes on and counts it. Keys come from the environment and
+is asked again a few times; an answer that never comes, or is nonsense, is one that failed (`Stop.FAILED`): the talk goes on and
+counts it. Keys come from the environment and
 are never shown, logged or stored.
 """
 
 import asyncio
-import http.client
-import json
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from interplay.core.errors import InputError
+from interplay.lm import client
 from interplay.lm.model import Codec, Completion, Request, Stop
 from interplay.lm.words import Words
 
-AGAIN = (408, 409, 425, 429, 500, 502, 503, 504)  # what a server may get over
 KEY = "OPENAI_API_KEY"
 STOPS = {"stop": Stop.END, "length": Stop.LIMIT}
 
@@ -29,7 +25,8 @@ STOPS = {"stop": Stop.END, "length": Stop.LIMIT}
 class Endpoint:
     """`url` up to and with /v1, and the model's name there; the key is the environment variable called `key`.
 
-    `seconds` is for one try, `tries` how many there are, `side_by_side` how many requests are under way at once.
+    `seconds` is for one try, `tries` how many there are, `side_by_side` how many requests are under way at once,
+    `longest_wait` the seconds between two tries at most.
 
         >>> seat = Seat(Endpoint("http://localhost:8000/v1", "Qwen/Qwen3-4B"), trained=False)  # doctest: +SKIP
     """
@@ -40,7 +37,7 @@ class Endpoint:
     seconds: float = 60.0
     tries: int = 3
     side_by_side: int = 32
-    wait: float = 0.5
+    longest_wait: float = 60.0
     codec: Codec = field(default_factory=lambda: _Wordless())
 
     def __post_init__(self):
@@ -60,52 +57,26 @@ class Endpoint:
         return list(await asyncio.gather(*map(one, requests)))
 
     def _asked(self, request: Request) -> Completion:
-        """The first answer that comes, or why none did."""
-        trouble = ""
-        for attempt in range(self.tries):
-            if attempt:
-                time.sleep(self.wait * 2 ** (attempt - 1))
-            try:
-                return _read(self._post(_body(self.name, request)))
-            except urllib.error.HTTPError as wrong:
-                trouble = f"status {wrong.code}"
-                wrong.close()
-                if wrong.code not in AGAIN:
-                    break
-            except (OSError, http.client.HTTPException, ValueError, KeyError, IndexError, TypeError) as wrong:
-                trouble = type(wrong).__name__
-        return Completion("", stop=Stop.FAILED, error=f"{self.url}: {trouble} after {attempt + 1} tries")
-
-    def _post(self, body: dict[str, Any]) -> dict[str, Any]:
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(self.key):
-            headers["Authorization"] = f"Bearer {key}"
-        address = f"{self.url.rstrip('/')}/chat/completions"
-        asked = urllib.request.Request(address, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(asked, timeout=self.seconds) as answer:
-            return json.loads(answer.read())
+        """The answer, or why there is none."""
+        there = client.Endpoint(self.url, self.name, os.environ.get(self.key, ""), self.seconds, self.tries)
+        sleep = lambda seconds: time.sleep(min(seconds, self.longest_wait))
+        seed = int(request.noise[0] * 2**31) if request.limit else 0
+        sampling = {"max_tokens": request.limit, "temperature": request.temperature, "seed": seed}
+        found = client.ask(there, _messages(request), sleep, **sampling)
+        if found.failure:
+            return Completion(
+                "", stop=Stop.FAILED, error=f"{self.url}: {found.failure}, tried {found.spent.calls} times"
+            )
+        return Completion(found.text.strip(), stop=STOPS.get(found.finish, Stop.END))
 
 
-def _body(name: str, request: Request) -> dict[str, Any]:
-    """The request as chat messages: the role is the system's, own messages the assistant's, all others the user's."""
+def _messages(request: Request) -> list[client.Message]:
+    """The request as a chat: the role is the system's, own messages the assistant's, all others the user's."""
     messages = [{"role": "system", "content": request.role}] if request.role else []
     for said in request.reads:
         own = said.author == request.agent
         messages.append({"role": "assistant" if own else "user", "content": said.text})
-    seed = int(request.noise[0] * 2**31) if request.limit else 0
-    return {
-        "model": name,
-        "messages": messages or [{"role": "user", "content": ""}],
-        "max_tokens": request.limit,
-        "temperature": request.temperature,
-        "seed": seed,
-    }
-
-
-def _read(answer: dict[str, Any]) -> Completion:
-    choice = answer["choices"][0]
-    text = choice["message"]["content"] or ""
-    return Completion(str(text).strip(), stop=STOPS.get(choice.get("finish_reason"), Stop.END))
+    return messages or [{"role": "user", "content": ""}]
 
 
 class _Wordless(Words):

@@ -7,7 +7,7 @@ exploitabilities below a floor count as the floor, so that rounding is not what 
 three on one game, or on the mean. Games that the search never sees are what a find is reported on.
 
 Source: Li et al., "Discovering multiagent learning algorithms with large language models" (2026), sections 3 and 4. There a
-language model proposes; here a typed mutator does (`text.mutator`), or a model behind an endpoint (`text.endpoint`).
+language model proposes; here a typed mutator does (`text.mutator`), or a model behind an endpoint (`lm.client`).
 """
 
 import re

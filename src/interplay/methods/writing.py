@@ -13,10 +13,10 @@ import numpy as np
 
 from interplay.core.budget import Budget
 from interplay.core.errors import InputError
+from interplay.lm.client import Ask, Message
 from interplay.methods import evolution
 from interplay.methods.evolution import Proposal, Propose
 from interplay.text import edits
-from interplay.text.endpoint import Ask, Message
 from interplay.text.genome import Genome
 
 TRIES = 3  # answers that are asked for until one can be used

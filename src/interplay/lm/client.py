@@ -1,4 +1,4 @@
-"""Language models behind an OpenAI-compatible endpoint, and a proposer that writes changes with one.
+"""The one client of OpenAI-compatible endpoints, which the players of `lm.endpoint` and the proposers of program search share.
 
 Everything that can go wrong with somebody else's server is an `Answer` with a failure in words, never an error: it is down or
 slow, asks to wait, answers nonsense. Tokens, calls and money are counted from what the server says it used, and from the
@@ -19,7 +19,7 @@ from interplay.core.budget import Budget
 from interplay.core.errors import InputError
 
 LONGEST_ANSWER = 1 << 20  # bytes that are read of one answer
-WAITING = (429, 500, 502, 503, 504)  # statuses after which to ask again
+WAITING = (408, 409, 425, 429, 500, 502, 503, 504)  # statuses after which to ask again
 LETTERS = 4  # of one token, where a server does not count
 Message = dict[str, str]
 
@@ -67,6 +67,8 @@ class Answer(NamedTuple):
     text: str
     spent: Budget
     failure: str = ""
+    finish: str = ""
+    """The server's word for why it stopped, such as "stop" and "length\""""
 
 
 Ask = Callable[[Sequence[Message]], Answer]
@@ -78,12 +80,17 @@ def from_environment(url: str, model: str, **settings: Any) -> Endpoint:
     return Endpoint(url, model, key, **settings)
 
 
-def ask(endpoint: Endpoint, messages: Sequence[Message], sleep: Callable[[float], None] = time.sleep) -> Answer:
-    """Ask for one completion of a chat, again where the server is busy or breaks off; `sleep` waits in between."""
-    began, calls, failure = time.monotonic(), 0, ""
+def ask(
+    endpoint: Endpoint, messages: Sequence[Message], sleep: Callable[[float], None] = time.sleep, **sampling: Any
+) -> Answer:
+    """Ask for one completion of a chat, again where the server is busy or breaks off; `sleep` waits in between.
+
+    `sampling` is what else to ask for: temperature, max_tokens, seed; by default the endpoint's own.
+    """
+    calls, failure = 0, ""
     for attempt in range(endpoint.tries):
         calls += 1
-        found, failure, wait = _once(endpoint, messages)
+        found, failure, wait = _once(endpoint, messages, sampling)
         if found is not None or wait is None:
             break
         if attempt + 1 < endpoint.tries:
@@ -91,20 +98,22 @@ def ask(endpoint: Endpoint, messages: Sequence[Message], sleep: Callable[[float]
     text = found[0] if found else ""
     read, written = _tokens(messages, found)
     money = (read * endpoint.price_read + written * endpoint.price_written) / 1e6
-    del began  # the runner measures time
-    return Answer(text, Budget(calls=calls, tokens=read + written, money=money), failure)
+    return Answer(text, Budget(calls=calls, tokens=read + written, money=money), failure, found[2] if found else "")
 
 
-Found = tuple[str, dict[str, Any]]
+Found = tuple[str, dict[str, Any], str]  # what was said, what the server counted, why it stopped
 
 
-def _once(endpoint: Endpoint, messages: Sequence[Message]) -> tuple[Found | None, str, float | None]:
+def _once(
+    endpoint: Endpoint, messages: Sequence[Message], sampling: dict[str, Any]
+) -> tuple[Found | None, str, float | None]:
     """One try: (text and usage or None, what went wrong, seconds to wait before the next; 0: as usual; None: no next)."""
     body = {
         "model": endpoint.model,
         "messages": list(messages),
         "temperature": endpoint.temperature,
         "max_tokens": endpoint.most_tokens,
+        **sampling,
     }
     headers = {"Content-Type": "application/json"} | (
         {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
@@ -137,6 +146,8 @@ def _read(response: Any, deadline: float) -> bytes:
             break
         if time.monotonic() > deadline:
             raise TimeoutError
+    if size <= LONGEST_ANSWER and getattr(response, "length", None):
+        raise http.client.IncompleteRead(b"", response.length)  # it broke off
     return b"".join(parts)
 
 
@@ -145,20 +156,21 @@ def _understood(raw: bytes) -> tuple[Found | None, str]:
         return None, f"the endpoint answered with more than {LONGEST_ANSWER:,} bytes"
     try:
         answer = json.loads(raw)
-        text = answer["choices"][0]["message"]["content"]
+        choice = answer["choices"][0]
+        text, finish = choice["message"]["content"], choice.get("finish_reason")
         usage = answer.get("usage") or {}
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None, "the endpoint answered with something that is no chat completion"
     if not isinstance(text, str) or not text.strip():
         return None, "the model answered nothing"
-    return (text, usage if isinstance(usage, dict) else {}), ""
+    return (text, usage if isinstance(usage, dict) else {}, str(finish)), ""
 
 
 def _tokens(messages: Sequence[Message], found: Found | None) -> tuple[int, int]:
     """Tokens read and written: the server's count, else one for every few letters. A failed question counts as nothing."""
     if found is None:
         return 0, 0
-    text, usage = found
+    text, usage, _ = found
     counted = [usage.get("prompt_tokens"), usage.get("completion_tokens")]
     guessed = [sum(len(message["content"]) for message in messages) // LETTERS, len(text) // LETTERS]
     read, written = (
@@ -183,6 +195,6 @@ def scripted(answers: Sequence[str]) -> Ask:
         nonlocal count
         text = answers[count % len(answers)]
         count += 1
-        return Answer(text, Budget(calls=1, tokens=sum(_tokens(messages, (text, {})))))
+        return Answer(text, Budget(calls=1, tokens=sum(_tokens(messages, (text, {}, "")))))
 
     return answer

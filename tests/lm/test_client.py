@@ -9,7 +9,7 @@ import time
 import pytest
 
 from interplay.core.errors import InputError
-from interplay.text.endpoint import Endpoint, ask, from_environment
+from interplay.lm.client import Endpoint, ask, from_environment
 
 TALK = [{"role": "user", "content": "Improve this."}]
 
