@@ -26,12 +26,13 @@ OWN = {
     "dr-mas": SPOKEN,
     "grpo": SPOKEN,
     "rloo": SPOKEN,
+    "mo-mix": {"game": "treasures"},
     "exploration-collapse": {"game": "lattice(rows=4,columns=5)", "length": 8, "kept": 8},
 }
 IMITATORS = ("mamql", "iq-learn", "behavior-cloning", "ma-airl")  # need demonstrations: tests/methods/test_imitation.py
 SLOW = (  # compile longest, or are another method with other settings
     "mappo-recurrent", "hatrpo", "vdn", "iql-recurrent", "vdn-recurrent", "qmix-recurrent", "mansa", "soft-q", "igt-gradient",
-    "exploration-collapse",
+    "exploration-collapse", "mo-mix",
 )  # fmt: skip
 BUILT = [slug for slug in methods.MODULES if slug not in IMITATORS]
 

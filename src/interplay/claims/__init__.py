@@ -18,6 +18,7 @@ MODULES = {  # slug -> (module, what is claimed)
     "igt-gradient": ("igt_gradient", "averages of gradients at looked-ahead points err less at equal episodes"),
     "mansa": ("mansa", "a switch that pays for calls keeps most of a center's worth at few of its calls"),
     "exploration-collapse": ("exploration_collapse", "sharing experience makes cooperation collapse"),
+    "mo-mix": ("mo_mix", "one team for all preferences finds a better front than a QMIX for each"),
     "mamql": ("mamql", "marginal values give back how agents act and what they want"),
     "dr-mas": ("dr_mas", "own statistics keep gradients of seldom called agents from being inflated"),
     "discover": ("discover", "program search finds a better rule than its seed and than random search"),

@@ -14,10 +14,13 @@ def best(values: Float[Array, "*rows action"], legal: Bool[Array, "*rows action"
     return jnp.argmax(jnp.where(allowed, values, -jnp.inf), -1).astype(jnp.int32)
 
 
-def chosen(values: Float[Array, "*rows action"], action: Int[Array, "*rows"]) -> Float[Array, "*rows"]:
+def chosen(values: Float[Array, "..."], action: Int[Array, "*rows"]) -> Float[Array, "..."]:
     """The values of the given actions, as a masked sum: its gradient needs no scatter, which is slow on a CPU.
+
+    `values` is "*rows action", or "*rows action objective" where an action has a value for each objective.
 
     >>> float(chosen(jnp.array([1.0, 3.0, 2.0]), jnp.array(1)))
     3.0
     """
-    return jnp.where(jnp.arange(values.shape[-1]) == action[..., None], values, 0.0).sum(-1)
+    here = jnp.arange(values.shape[action.ndim]) == action[..., None]
+    return jnp.where(here.reshape(here.shape + (1,) * (values.ndim - here.ndim)), values, 0.0).sum(action.ndim)

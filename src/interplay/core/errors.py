@@ -1,5 +1,10 @@
 """Errors that a user can mend. The command line turns each into one line and exit code 2."""
 
+ONE_REWARD = (
+    "this game has {objectives} objectives and the method learns from one reward: train mo-mix, or play "
+    "weighed(game='…', weights=(…))"
+)
+
 
 class InputError(ValueError):
     """Something the user gave is wrong: a name, a shape, a file, a setting. The message says what to do next."""

@@ -32,7 +32,7 @@ class Decision(eqx.Module):
 
     action: PyTree[Array]
     log_prob: Float[Array, "*batch agent"]
-    value: Float[Array, "*batch agent"]
+    value: Float[Array, "..."]  # *batch agent *objective, as a time step's reward
     extra: dict[str, PyTree[Array]] = eqx.field(default_factory=dict)
 
 
@@ -41,7 +41,7 @@ class Evaluation(eqx.Module):
 
     log_prob: Float[Array, "*batch agent"]
     entropy: Float[Array, "*batch agent"]
-    value: Float[Array, "*batch agent"]
+    value: Float[Array, "..."]  # *batch agent *objective
     extra: dict[str, PyTree[Array]] = eqx.field(default_factory=dict)
 
 

@@ -23,7 +23,7 @@ class Trajectory(eqx.Module):
     reward: Float[Array, "time batch agent *objective"]
     terminated: Bool[Array, "time batch"]
     truncated: Bool[Array, "time batch"]
-    bootstrap: Float[Array, "time batch agent"]
+    bootstrap: Float[Array, "time batch agent *objective"]
     started: Bool[Array, "time batch"]
     memory: PyTree  # arrays with a leading batch axis; of numpy or JAX, as a checkpoint gives them back
 
@@ -55,9 +55,9 @@ class Replayed(eqx.Module):
 class Credit(eqx.Module):
     """How much each decision deserves. `weight` is zero where nobody acted, and carries importance or duration."""
 
-    advantage: Float[Array, "time batch agent"]
-    target: Float[Array, "time batch agent"]
-    weight: Float[Array, "time batch agent"]
+    advantage: Float[Array, "time batch agent *objective"]
+    target: Float[Array, "time batch agent *objective"]
+    weight: Float[Array, "time batch agent *objective"]
 
 
 class Batch(eqx.Module):

@@ -120,7 +120,7 @@ def standardized(estimate: Estimator, epsilon: float = 1e-8) -> Estimator:
 
 
 class Ahead(eqx.Module):
-    """What was earned and what lies ahead, all "time batch agent": the record that a `Backup` turns into targets.
+    """What was earned and what lies ahead, "time batch agent *objective": the record that a `Backup` turns into targets.
 
     `ahead` is V'_t, the value of the step arrived at; `following` is γ V'_t, zero where the episode terminated; `discount`
     is γ_t, zero where row t + 1 belongs to another episode or to none. `waiting` marks arrivals at which it is not the
@@ -204,27 +204,28 @@ def bellman(discount: float, backup: Backup, select: Select = double) -> Callabl
     """Credit of replayed transitions: the target is `backup` over V' = Q_target(s', a'), a' greedy by `select`.
 
     `estimate(team, target, replayed)` wants teams that know their values (`nets.valued`). The advantage is the error
-    δ = target − Q of the team as it is. Rows count as the replay weighs them, where anybody moved.
+    δ = target − Q of the team as it is. Rows count as the replay weighs them, where anybody moved. With several
+    objectives a' is greedy by their `utility`, and everything else is done for each of them.
     """
 
     def estimate(team: Any, target: Any, replayed: Replayed) -> Credit:
         play, mixer = replayed.transitions, team.mixer
         online, following = team.values_ahead(play), target.values_ahead(play)
-        action = best(select(online, following), play.arrived.legal)
+        action = best(team.utility(play.arrived, select(online, following)), play.arrived.legal)
         ahead = target.mixed(play.arrived, chosen(following, action))
-        done = (play.arrived.terminated | play.arrived.truncated)[..., None].at[-1].set(True)
+        each = lambda rows: jnp.broadcast_to(rows.reshape(rows.shape + (1,) * (ahead.ndim - rows.ndim)), ahead.shape)
+        done = (play.arrived.terminated | play.arrived.truncated).at[-1].set(True)
         same = jnp.concatenate([play.decision.action[1:] == action[:-1], jnp.ones_like(action[:1], bool)])
         record = Ahead(
             reward=mixer.pooled(play.arrived.reward),
             ahead=ahead,
-            following=jnp.where(play.arrived.terminated[..., None], 0.0, discount * ahead),
-            discount=jnp.where(done, 0.0, jnp.full_like(ahead, discount)),
-            waiting=~mixer.together(play.arrived.active),
-            greedy=mixer.together(same, jnp.all),
+            following=jnp.where(each(play.arrived.terminated), 0.0, discount * ahead),
+            discount=jnp.where(each(done), 0.0, jnp.full_like(ahead, discount)),
+            waiting=each(~mixer.together(play.arrived.active)),
+            greedy=each(mixer.together(same, jnp.all)),
         )
         targets = backup(record)
-        weight = replayed.weight[..., None] * play.time_step.active.any(-1, keepdims=True)
         error = targets - team.values_of(play)
-        return Credit(error, targets, jnp.broadcast_to(weight, targets.shape))
+        return Credit(error, targets, each(replayed.weight * play.time_step.active.any(-1)))
 
     return estimate

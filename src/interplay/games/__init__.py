@@ -41,6 +41,8 @@ OWN = {  # name -> (maker, what it is)
     "cartpole": ("cartpole:cartpole", "hold a pole upright by pushing its cart"),
     "lqr": ("lqr:lqr", "the linear-quadratic regulator; optimum by Riccati"),
     "random-mdp": ("random_mdp:random_mdp", "a random Markov game with exact values"),
+    "treasures": ("treasures:treasures", "gold for one, chests for two, too little time: two objectives"),
+    "weighed": ("weighed:weighed", "a game of several objectives paid by one preference"),
     "limited": ("limited:limited", "another game of which agents see only the first so many numbers"),
 }
 ADAPTERS = {  # prefix -> (module, the extra that installs it, an example, what it gives)

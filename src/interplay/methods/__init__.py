@@ -32,6 +32,7 @@ MODULES = {  # slug -> (module, what it is)
     "mansa": ("mansa", "independent learners that call a center where a switch says it pays"),
     "exploration-collapse": ("exploration_collapse", "a diagnosis: who learns together, and when cooperation is lost"),
     "igt-gradient": ("igt_gradient", "policy gradients that say where to sample next, with proofs behind them"),
+    "mo-mix": ("mo_mix", "one team for all preferences, a mixer for every objective"),
     "mamql": ("mamql", "each agent's own reward and policy from demonstrations"),
     "iq-learn": ("baselines.iq_learn", "inverse soft-Q learning, agents independent"),
     "behavior-cloning": ("baselines.behavior_cloning", "does what demonstrators did"),

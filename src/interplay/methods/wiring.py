@@ -123,7 +123,8 @@ def recalled(team: Team, replayed: Replayed, credit: Credit, rows: int) -> Batch
 def mean_error(credit: Credit) -> Float[Array, "draw"]:
     """How wrong the team was about each draw: |δ| of all rows that count."""
     counts = credit.weight > 0
-    return jnp.where(counts, jnp.abs(credit.advantage), 0.0).sum((0, 2)) / jnp.maximum(counts.sum((0, 2)), 1)
+    rest = (0, *range(2, counts.ndim))
+    return jnp.where(counts, jnp.abs(credit.advantage), 0.0).sum(rest) / jnp.maximum(counts.sum(rest), 1)
 
 
 def repeated(learn: Callable, state: PyTree, key: PRNGKeyArray, times: Array) -> tuple[PyTree, Metrics]:

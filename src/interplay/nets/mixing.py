@@ -179,3 +179,8 @@ def summed(spec: Spec, key: PRNGKeyArray) -> Mixer:
 def monotone(**shape) -> Making:
     """Makes the `Monotone` mixer of a game; `shape` is its width, hidden and depth."""
     return lambda spec, key: Monotone(spec.agents, views.width(views.state, spec), key, **shape)
+
+
+def tracks(**shape) -> Making:
+    """Makes the `Tracks` of a game of several objectives; `shape` as for `monotone`."""
+    return lambda spec, key: Tracks(spec.agents, views.width(views.state, spec), spec.objectives, key, **shape)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from interplay.core.choosing import chosen
-from interplay.core.errors import InputError
+from interplay.core.errors import ONE_REWARD, InputError
 from interplay.core.game import Discrete, Spec, TimeStep
 from interplay.core.population import Population, apply, populate
 from interplay.core.team import DECENTRALIZED, Decision, Evaluation, Memory, Team, has_memory
@@ -24,8 +24,17 @@ from interplay.nets.mixing import Making, Mixer
 from interplay.nets.recurrent import Network
 
 
+def alone(time_step: TimeStep, values: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The values themselves: what actions are worth where there is one objective."""
+    return values
+
+
 class Valued(Team):
-    """See the file's first paragraph; made by `valued`. `steps` counts environment steps, for the schedule of `explore`."""
+    """See the file's first paragraph; made by `valued`. `steps` counts environment steps, for the schedule of `explore`.
+
+    In games of several objectives actions have a value for each, and `utility(time_step, values)` says what these are
+    worth together, at any number of time steps: agents explore, and are greedy, by that.
+    """
 
     networks: Population
     mixer: Mixer
@@ -35,30 +44,32 @@ class Valued(Team):
     view: Callable[[TimeStep], Float[Array, "agent feature"]] = eqx.field(static=True)
     explore: exploring.Explore = eqx.field(static=True)
     choose: Callable = eqx.field(static=True, default=distributions.sample)
+    utility: Callable = eqx.field(static=True, default=alone)
     needs: str = eqx.field(static=True, default=DECENTRALIZED)
 
     def begin(self) -> Memory:
         fresh = self.networks.seat(0).begin()
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.spec.agents, *leaf.shape)), fresh)
 
-    def values(self, memory: Memory, time_step: TimeStep) -> tuple[Memory, Float[Array, "agent action"]]:
+    def values(self, memory: Memory, time_step: TimeStep) -> tuple[Memory, Float[Array, "agent action *objective"]]:
         """What every action of every agent is worth."""
         value = lambda network, memory, x: network(memory, x)
-        return apply(value, self.networks, self.seats, memory, self.view(time_step))
+        memory, values = apply(value, self.networks, self.seats, memory, self.view(time_step))
+        return memory, self._by_objective(values)
 
     def values_sequence(
         self, memory: Memory, time_step: TimeStep, started: Bool[Array, "time"]
-    ) -> tuple[Memory, Float[Array, "time agent action"]]:
+    ) -> tuple[Memory, Float[Array, "time agent action *objective"]]:
         """`values` along a leading time axis, memory starting afresh at rows that open an episode."""
         by_agent = lambda rows: jnp.swapaxes(rows, 0, 1)
         value = lambda network, memory, x: network.sequence(memory, x, started)
         seen = by_agent(jax.vmap(self.view)(time_step))
         memory, values = apply(value, self.networks, self.seats, memory, seen)
-        return memory, by_agent(values)
+        return memory, self._by_objective(by_agent(values))
 
     def act(self, memory: Memory, time_step: TimeStep, key: PRNGKeyArray) -> tuple[Memory, Decision]:
         memory, values = self.values(memory, time_step)
-        policy = self._policy(values, time_step.legal)
+        policy = self._policy(values, time_step)
         drawn = distributions.noise(self.spec.action, key, self.spec.agents)
         action = jax.vmap(self.choose)(policy, drawn)
         return memory, Decision(action, _log_prob(policy, action), self.mixed(time_step, chosen(values, action)))
@@ -73,7 +84,7 @@ class Valued(Team):
         memory, values = self.values_sequence(memory, time_step, started)
         return memory, jax.vmap(self._judge)(values, time_step, decision)
 
-    def values_ahead(self, play: Transitions) -> Float[Array, "time batch agent action"]:
+    def values_ahead(self, play: Transitions) -> Float[Array, "time batch agent action *objective"]:
         """The values at the steps that transitions led to; whole episodes are played again where there is memory."""
         if not has_memory(self):
             return jax.vmap(jax.vmap(lambda seen: self.values((), seen)[1]))(play.arrived)
@@ -83,16 +94,16 @@ class Valued(Team):
         judge = lambda memory, seen, started: self.values_sequence(memory, seen, started)[1]
         return jax.vmap(judge, in_axes=(0, 1, 1), out_axes=1)(memory, seen, started)[1:]
 
-    def values_of(self, play: Transitions) -> Float[Array, "time batch agent"]:
+    def values_of(self, play: Transitions) -> Float[Array, "time batch agent *objective"]:
         """What is learned of the decisions in `play`: their values, mixed."""
         judge = lambda seen, decided: self.evaluate_sequence(self.begin(), seen, decided, started)[1].value
         started = jnp.zeros(len(play.started), bool)
         return jax.vmap(judge, in_axes=1, out_axes=1)(play.time_step, play.decision)
 
-    def mixed(self, time_step: TimeStep, own: Float[Array, "*rows agent"]) -> Float[Array, "*rows agent"]:
-        """The values of chosen actions as the mixer sees them, at any number of time steps."""
+    def mixed(self, time_step: TimeStep, own: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The values of chosen actions as the mixer sees them, "*rows agent *objective", at any number of time steps."""
         mix = lambda seen, own: self.mixer(own, views.state(seen))
-        for _ in range(own.ndim - 1):
+        for _ in range(own.ndim - 1 - (self.spec.objectives > 0)):
             mix = jax.vmap(mix)
         return mix(time_step, own)
 
@@ -108,11 +119,17 @@ class Valued(Team):
         """The team `steps` environment steps later: as much less curious as its schedule says."""
         return dataclasses.replace(self, steps=self.steps + steps)
 
-    def _policy(self, values, legal):
-        return jax.vmap(lambda values, legal: self.explore(values, legal, self.steps))(values, legal)
+    def _by_objective(self, values):
+        """From a network's numbers in a row to "*rows agent action *objective"."""
+        apart = (self.spec.objectives,) if self.spec.objectives else ()
+        return values.reshape(*values.shape[:-1], self.spec.action.width, *apart)
+
+    def _policy(self, values, time_step):
+        explore = lambda values, legal: self.explore(values, legal, self.steps)
+        return jax.vmap(explore)(self.utility(time_step, values), time_step.legal)
 
     def _judge(self, values, time_step: TimeStep, decision: Decision) -> Evaluation:
-        policy = self._policy(values, time_step.legal)
+        policy = self._policy(values, time_step)
         entropy = jax.vmap(lambda policy: policy.entropy())(policy)
         value = self.mixed(time_step, chosen(values, decision.action))
         return Evaluation(_log_prob(policy, decision.action), entropy, value)
@@ -126,11 +143,12 @@ def valued(
     explore: exploring.Explore,
     *,
     view: Callable = views.named,
+    utility: Callable = alone,
     **shape,
 ) -> Valued:
     """A `Valued` team with fresh networks; `shape` goes to `Network` (width, depth, memory, activation).
 
-    Raises `InputError` for games whose actions are not choices.
+    Raises `InputError` for games whose actions are not choices, and for games of several objectives without a `utility`.
 
         >>> from interplay.core.population import shared
         >>> from interplay.nets import mixing
@@ -143,9 +161,12 @@ def valued(
         raise InputError(
             f"seats has length {len(seats)}, game has {spec.agents} agents: pass seats of length {spec.agents}"
         )
+    if spec.objectives and utility is alone:
+        raise InputError(ONE_REWARD.format(objectives=spec.objectives))
     first, second = jax.random.split(key)
     shape = {"activation": jax.nn.relu, "gain": 0.01, **shape}  # values begin near zero, so that none is a promise
-    make = lambda key: Network(views.width(view, spec), spec.action.width, key, **shape)
+    numbers = spec.action.width * max(1, spec.objectives)
+    make = lambda key: Network(views.width(view, spec), numbers, key, **shape)
     return Valued(
         networks=populate(make, max(seats) + 1, first),
         mixer=mixer(spec, second),
@@ -154,6 +175,7 @@ def valued(
         seats=tuple(seats),
         view=view,
         explore=explore,
+        utility=utility,
     )
 
 

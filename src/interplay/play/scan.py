@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from interplay.core import shards
-from interplay.core.errors import InputError
+from interplay.core.errors import ONE_REWARD, InputError
 from interplay.core.game import AnyGame, Game, TimeStep
 from interplay.core.team import Evaluation, Memory, Team, has_memory, restart
 from interplay.core.trajectory import Trajectory, Transitions
@@ -144,8 +144,11 @@ def steps(game: Game, batch: int, length: int) -> Steps:
     """A gatherer of `length` steps from each of `batch` games side by side.
 
     `gather.init(team, key)` starts the games, `gather(team, play, key)` returns where they stand afterwards, a
-    `Trajectory` with axes "time batch", and what the episodes that ended came to.
+    `Trajectory` with axes "time batch", and what the episodes that ended came to. Raises `InputError` for games of several
+    objectives, of which critics know only one.
     """
+    if game.spec.objectives:
+        raise InputError(ONE_REWARD.format(objectives=game.spec.objectives))
     return Steps(game, batch, length)
 
 
@@ -176,24 +179,37 @@ def reevaluate(team: Team, trajectory: Trajectory) -> Evaluation:
 def episodes(
     team: Team, game: Game, key: PRNGKeyArray, count: int
 ) -> tuple[Float[Array, "episode agent"], Int[Array, "episode"]]:
-    """Undiscounted returns per agent and lengths of `count` whole episodes, played side by side to their ends."""
+    """Undiscounted returns per agent and lengths of `count` whole episodes, played side by side to their ends.
+
+    Objectives are added up; `vector_episodes` keeps them apart.
+    """
+    total, length = vector_episodes(team, game, key, count)
+    return _scalar(total), length
+
+
+def vector_episodes(
+    team: Team, game: Game, key: PRNGKeyArray, count: int
+) -> tuple[Float[Array, "episode agent *objective"], Int[Array, "episode"]]:
+    """`episodes`, with the return of each objective of a game that has several."""
     start, key = jax.random.split(key)
     play = Steps(game, count, game.spec.horizon).init(team, start)
     act, advance = jax.vmap(team.act), jax.vmap(game.step)
 
     def step(carry, key):
-        play, running = carry
+        play, total, running = carry
         act_key, step_key = jax.random.split(key)
         memory, decision = act(play.memory, play.time_step, jax.random.split(act_key, count))
         state, arrived = advance(play.state, decision.action, jax.random.split(step_key, count))
-        total = play.total + jnp.where(running[:, None], _scalar(arrived.reward), 0.0)
+        counts = running.reshape(running.shape + (1,) * (total.ndim - 1))
+        total = total + jnp.where(counts, arrived.reward, 0.0)
         length = play.length + running
         running = running & ~(arrived.terminated | arrived.truncated)
-        return (Play(state, arrived, memory, play.started, total, length), running), None
+        return (Play(state, arrived, memory, play.started, play.total, length), total, running), None
 
     keys = jax.random.split(key, game.spec.horizon)
-    (play, _), _ = jax.lax.scan(step, (play, jnp.ones(count, bool)), keys)
-    return play.total, play.length
+    nothing = jnp.zeros_like(play.time_step.reward)
+    (play, total, _), _ = jax.lax.scan(step, (play, nothing, jnp.ones(count, bool)), keys)
+    return total, play.length
 
 
 def record(team: Team, game: Game, key: PRNGKeyArray) -> tuple[list[Any], Float[Array, "time agent"]]:

@@ -17,7 +17,8 @@ from jaxtyping import PRNGKeyArray
 
 from interplay import games
 from interplay.core import population
-from interplay.core.game import Spec
+from interplay.core.errors import ONE_REWARD, InputError
+from interplay.core.game import AnyGame, Spec
 from interplay.core.method import Method
 from interplay.credit import returns
 from interplay.methods.wiring import off_policy
@@ -88,13 +89,13 @@ class Values(NamedTuple):
     follow: target.Follow
 
 
-def values(s: Settings, spec: Spec, mixer: mixing.Making = mixing.apart) -> Values:
-    """The learner of these settings in a game like `spec`."""
+def values(s: Settings, spec: Spec, mixer: mixing.Making = mixing.apart, **how: Any) -> Values:
+    """The learner of these settings in a game like `spec`; `how` goes to `nets.valued.valued`."""
     seats = (population.shared if s.share else population.separate)(spec.agents)
     explore = exploring.epsilon_greedy(exploring.linear(1.0, s.epsilon, s.epsilon_steps))
-    shape = {"width": s.width, "depth": s.depth, "memory": s.memory}
+    shape = {"width": s.width, "depth": s.depth, "memory": s.memory, "view": views.named, **how}
     return Values(
-        make=lambda key: valued(spec, key, seats, mixer, explore, view=views.named, **shape),
+        make=lambda key: valued(spec, key, seats, mixer, explore, **shape),
         credit=returns.bellman(s.discount, returns.n_step(s.n_step), returns.double if s.double else returns.single),
         learner=once(value.temporal_difference(), adam(s.rate, s.max_norm)),
         follow=target.polyak(s.follow),
@@ -102,7 +103,13 @@ def values(s: Settings, spec: Spec, mixer: mixing.Making = mixing.apart) -> Valu
 
 
 def build(s: Settings, mixer: mixing.Making = mixing.apart) -> Method:
-    game = games.make(s.game)
+    return playing(games.make(s.game), s, mixer)
+
+
+def playing(game: AnyGame, s: Settings, mixer: mixing.Making = mixing.apart) -> Method:
+    """The method for a game that is there already. Raises `InputError` for games of several objectives."""
+    if game.spec.objectives:
+        raise InputError(ONE_REWARD.format(objectives=game.spec.objectives))
     made = values(s, game.spec, mixer)
     return off_policy(
         game,
