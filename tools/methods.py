@@ -47,7 +47,7 @@ Each method is one file that composes shared parts. `interplay train SLUG --game
 | --- | --- | --- | --- |
 """
 SOLVERS = """
-Methods that other commands run: `interplay solve GAME --method SLUG` solves a game tree, `interplay discover` looks for rules.
+Methods that other commands run: `interplay solve GAME --method SLUG`, `interplay discover` and `interplay synthesize`.
 
 | slug | command | what it is | source |
 | --- | --- | --- | --- |

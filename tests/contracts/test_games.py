@@ -25,8 +25,11 @@ def there(name):
     return importlib.util.find_spec(f"interplay.games.{module}") is not None
 
 
-TREES = {"liars-dice", "goofspiel", "blotto", "battleship", "phantom-tic-tac-toe", "dark-hex"}  # as kuhn and leduc are
-OWN = [pytest.param(name, marks=pytest.mark.slow) if name in TREES else name for name in games.OWN]
+SLOW = {  # trees as kuhn is one, and games like others here
+    "leduc", "liars-dice", "goofspiel", "blotto", "battleship", "phantom-tic-tac-toe", "dark-hex",
+    "gathering", "harvest", "gems", "cartpole", "lqr", "random-mdp",
+}  # fmt: skip
+OWN = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in games.OWN]
 
 
 @pytest.mark.parametrize("name", [*OWN, *VARIANTS])

@@ -94,7 +94,9 @@ def build(**changes):
     return igt_gradient.build(igt_gradient.Settings(**{**TINY, **changes}))
 
 
-@pytest.mark.parametrize("optimizer", ["igt", "harpg", "natural"])
+@pytest.mark.parametrize(
+    "optimizer", ["igt", *(pytest.param(name, marks=pytest.mark.slow) for name in ("harpg", "natural"))]
+)
 def test_the_method_keeps_the_contract(optimizer):
     assert check.check_method(build(optimizer=optimizer)) == []
 

@@ -21,6 +21,10 @@ MODULES = {  # slug -> (module, what is claimed)
     "mo-mix": ("mo_mix", "one team for all preferences finds a better front than a QMIX for each"),
     "mamql": ("mamql", "marginal values give back how agents act and what they want"),
     "dr-mas": ("dr_mas", "own statistics keep gradients of seldom called agents from being inflated"),
+    "policy-synthesis": (
+        "policy_synthesis",
+        "feedback with social metrics finds better policies where reward alone hides opposite mistakes",
+    ),
     "discover": ("discover", "program search finds a better rule than its seed and than random search"),
     "hammer": ("hammer", "learned messages make up for what agents do not see"),
 }

@@ -56,6 +56,7 @@ ELSEWHERE = {  # what other commands than `train` run: slug -> (module, function
     "psro": ("methods.league", "", "solve"),
     "shor-psro": ("update.meta", "shor", "solve"),
     "discover": ("methods.discover", "", "discover"),
+    "policy-synthesis": ("methods.policy_synthesis", "", "synthesize"),
 }
 
 

@@ -117,7 +117,7 @@ class Pool:
         self._workers: queue.Queue[Worker] = queue.Queue()
         for _ in range(workers):
             self._workers.put(Worker(self.limits.packages))
-        self._size = workers
+        self.workers = workers
         self._closed = False
 
     def run(self, source: str, call: str = "main", arguments: tuple[Any, ...] = ()) -> Outcome:
@@ -162,7 +162,7 @@ class Pool:
         if self._closed:
             return
         self._closed = True
-        for _ in range(self._size):
+        for _ in range(self.workers):
             self._workers.get().stop()
 
     def __enter__(self) -> "Pool":
