@@ -32,7 +32,7 @@ OWN = {
 IMITATORS = ("mamql", "iq-learn", "behavior-cloning", "ma-airl")  # need demonstrations: tests/methods/test_imitation.py
 SLOW = (  # compile longest, or are another method with other settings
     "mappo-recurrent", "hatrpo", "vdn", "iql-recurrent", "vdn-recurrent", "qmix-recurrent", "mansa", "soft-q", "igt-gradient",
-    "exploration-collapse", "mo-mix",
+    "exploration-collapse", "mo-mix", "cmat", "mat", "iql",
 )  # fmt: skip
 BUILT = [slug for slug in methods.MODULES if slug not in IMITATORS]
 

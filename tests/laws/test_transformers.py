@@ -155,8 +155,8 @@ def test_a_plan_is_one_token_a_step():
     [
         (cmat, {}, CENTER),
         (mat, {}, ORDER),
-        (mat, {"order": False}, DECENTRALIZED),
-        (cmat, {"game": "sum-guessing"}, CENTER),
+        pytest.param(mat, {"order": False}, DECENTRALIZED, marks=pytest.mark.slow),
+        pytest.param(cmat, {"game": "sum-guessing"}, CENTER, marks=pytest.mark.slow),
     ],
 )
 def test_the_contracts_hold(module, changes, needs):
@@ -167,6 +167,7 @@ def test_the_contracts_hold(module, changes, needs):
     assert_team(team, method.game)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "changes"), [(cmat, {}), (mat, {}), (mat, {"order": False})])
 def test_they_learn_the_assignment_game(module, changes):
     method = build(

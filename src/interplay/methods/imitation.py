@@ -132,8 +132,8 @@ def imitation(s: Settings, loss: Callable, *, visited: Callable, turns: Turns, s
 
     def init(key: PRNGKeyArray) -> Imitating:
         team_key, play_key = jax.random.split(key)
-        seats, shape = population.separate(agents), {"width": s.width, "depth": s.depth}
-        team = valued(game.spec, team_key, seats, mixing.apart, explore, view=views.local, **shape)
+        seats = population.separate(agents)
+        team = valued(game.spec, team_key, seats, mixing.apart, explore, view=views.local, width=s.width, depth=s.depth)
         play = gather.init(team, play_key)
         like = eqx.filter_eval_shape(gather, team, play, play_key)[1]
         return Imitating(team, steps.init(team.networks), replay.init(like), play, remembered(shown))

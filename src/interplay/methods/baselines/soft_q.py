@@ -63,10 +63,10 @@ def build(s: Settings) -> Method:
     game = games.make(s.game)
     seats = (population.shared if s.share else population.separate)(game.spec.agents)
     explore = exploring.boltzmann(exploring.linear(s.temperature, s.temperature, 0))
-    view, shape = views.named if s.share else views.local, {"width": s.width, "depth": s.depth}
+    view = views.named if s.share else views.local
     return off_policy(
         game,
-        lambda key: valued(game.spec, key, seats, mixing.apart, explore, view=view, **shape),
+        lambda key: valued(game.spec, key, seats, mixing.apart, explore, view=view, width=s.width, depth=s.depth),
         gather=scan.experience(game, s.batch, s.length),
         replay=ring.uniform(ring.Room(s.capacity, s.batch, s.length, s.sampled, s.warmup)),
         credit=soft.soft_bellman(s.discount, s.temperature),
