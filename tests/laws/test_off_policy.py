@@ -160,6 +160,7 @@ CASES = {
 QUICK = ("dqn", "episodes")  # the others compile as long
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [pytest.param(case, marks=[pytest.mark.slow] * (case not in QUICK)) for case in CASES])
 def test_every_method_keeps_the_contract(case):
     module, changes = CASES[case]
