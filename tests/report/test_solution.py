@@ -41,5 +41,5 @@ def test_colors_grow_with_the_distance_from_the_middle():
 
 def test_a_league_shows_its_payoffs_and_its_growth():
     found = solving.populate("openspiel:kuhn_poker(players=3)", "uniform", 2)
-    meta = solution.view(found, trees.make(found["game"]))["meta"]
+    meta = solution.view(found, found["tree"])["meta"]
     assert len(meta["growth"]) == 3 and meta["payoffs"].count("<rect") == 9

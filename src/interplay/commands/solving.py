@@ -36,7 +36,6 @@ def solve(
         out: a new folder for the strategy, the curve and a report page
         json: print one JSON object
     """
-    from interplay.games import tree as trees
     from interplay.play import sampled
     from interplay.report import solution
     from interplay.run import devices, progress, solving
@@ -54,7 +53,7 @@ def solve(
     about = solving.told(found)
     if out is not None:
         solving.keep(found, out)
-        about["report"] = str(solution.write(found, trees.make(game), out))
+        about["report"] = str(solution.write(found, found["tree"], out))
     if json:
         return 0, about
     unit = "epochs" if method == solving.PSRO else "iterations"

@@ -177,8 +177,8 @@ def sample(
 
 
 def told(found: dict[str, Any]) -> dict[str, Any]:
-    """What of a solution is for `--json`: everything but large arrays."""
-    return {name: value for name, value in found.items() if not isinstance(value, np.ndarray)}
+    """What of a solution is for `--json`: everything but the tree and large arrays."""
+    return {name: value for name, value in found.items() if not isinstance(value, np.ndarray | trees.Tree)}
 
 
 def fresh(path: Path) -> Path:
@@ -196,7 +196,7 @@ def keep(found: dict[str, Any], path: Path) -> Path:
     """Write a solution into a folder: what was asked, the curve, and the strategy, a row per information set."""
     if "strategy" not in found:
         raise InputError(f"the tree of {found['game']} is too large for its strategy to be kept: leave out --out")
-    tree, about = trees.make(found["game"]), told(found)
+    tree, about = found["tree"], told(found)
     asked = {name: about[name] for name in ("game", "method", "meta", "iterations") if name in about}
     folder.write_json_atomic(path / "settings.json", asked)
     folder.write_json_atomic(path / "environment.json", folder.describe_environment())
@@ -210,6 +210,7 @@ def keep(found: dict[str, Any], path: Path) -> Path:
 def _about(tree, game: str, method: str, strategy: np.ndarray) -> dict[str, Any]:
     gains = np.asarray(exploit.gains(tree, jax.numpy.asarray(strategy)))
     return {
+        "tree": tree,
         "game": game,
         "method": method,
         "players": tree.players,
