@@ -79,6 +79,8 @@ def test_samples_solve_what_can_be_held_and_what_cannot(capsys, monkeypatch):
     found = json.loads(said(capsys, *words)[1].out)
     assert found["information_sets"] == 12 and found["exploitability"] < 0.05 < found["curve"][0][1]
     monkeypatch.setattr(solving, "HELD", 10)
+    with pytest.raises(InputError, match="too large for its strategy to be kept"):
+        solving.sample("kuhn", "mccfr-external", 10**9, kept=True)
     found = json.loads(said(capsys, *words)[1].out)
     assert found["exploitability"] is None and found["information_sets"] == 12
     assert abs(found["values"][0] + 1 / 18) < 4 * found["standard_errors"][0] + 0.05

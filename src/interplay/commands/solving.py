@@ -47,7 +47,7 @@ def solve(
         if method == solving.PSRO:
             found = solving.populate(game, meta, epochs, watch=watch)
         elif method in sampled.SAMPLINGS:
-            found = solving.sample(game, method, iterations, seed=seed, watch=watch)
+            found = solving.sample(game, method, iterations, seed=seed, kept=out is not None, watch=watch)
         else:
             found = solving.solve(game, method, iterations, alternating=not simultaneous, watch=watch)
     about = solving.told(found)

@@ -23,6 +23,7 @@ from interplay.text import mixtures, rules
 from interplay.update import matching, meta
 
 PSRO = "psro"
+UNKEPT = "the tree of {game} is too large for its strategy to be kept: leave out --out"
 HELD = 1_000_000  # nodes of a tree that is built beside sampling, to say how good what was learned is
 Watch = Callable[[float, str], None]  # share of the work done, and a word on how it stands
 METAS = {
@@ -143,18 +144,28 @@ def populate(game: str, meta_solver: str, epochs: int, *, seed: int = 0, watch: 
 
 
 def sample(
-    game: str, method: str, iterations: int, *, seed: int = 0, episodes: int = 2000, watch: Watch = _unwatched
+    game: str,
+    method: str,
+    iterations: int,
+    *,
+    seed: int = 0,
+    episodes: int = 2000,
+    kept: bool = False,
+    watch: Watch = _unwatched,
 ) -> dict[str, Any]:
     """Run `iterations` of Monte-Carlo CFR, which holds no tree: every player learns from one sampled walk an iteration.
 
     Returns what `solve` does where the game's tree can be held too. Otherwise exploitability, NashConv and curve are unknown,
-    "values" are means over `episodes` of play, and "information_sets" counts those that were met.
+    "values" are means over `episodes` of play, and "information_sets" counts those that were met. Raises `InputError` before
+    anything is sampled where the result is to be `kept` and the tree is too large for that.
     """
     explore = chosen(sampled.SAMPLINGS, "method", method)
     if iterations < 1:
         raise InputError(f"cannot solve in {iterations} iterations: give 1 or more")
     told_by_moves = trees.sequential(game)
     tree = trees.build(told_by_moves) if trees.estimate(told_by_moves).nodes <= HELD else None
+    if kept and tree is None:
+        raise InputError(UNKEPT.format(game=game))
     learned, curve, total = sampled.Learned(told_by_moves.players), [], 0.0
     for before, stop in itertools.pairwise([0, *milestones(iterations)]):
         began = time.perf_counter()
@@ -195,7 +206,7 @@ def fresh(path: Path) -> Path:
 def keep(found: dict[str, Any], path: Path) -> Path:
     """Write a solution into a folder: what was asked, the curve, and the strategy, a row per information set."""
     if "strategy" not in found:
-        raise InputError(f"the tree of {found['game']} is too large for its strategy to be kept: leave out --out")
+        raise InputError(UNKEPT.format(game=found["game"]))
     tree, about = found["tree"], told(found)
     asked = {name: about[name] for name in ("game", "method", "meta", "iterations") if name in about}
     folder.write_json_atomic(path / "settings.json", asked)
