@@ -6,6 +6,7 @@ after it. An episode that *terminated* is worth nothing afterwards; one that was
 the step it reached (`Trajectory.bootstrap`). This file is the only one that tells the two apart.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -104,6 +105,38 @@ def baselined(estimate: Estimator) -> Estimator:
         return Credit(credit.advantage - trajectory.decision.value, credit.target, credit.weight)
 
     return less
+
+
+def over_others(estimate: Estimator) -> Estimator:
+    """Subtract from an estimator's advantage the mean over the other games of the batch at the same step.
+
+    A_i − mean_{j ≠ i} A_j, agent by agent, over those who acted; 0 where nobody else did. Games have to be in step.
+    """
+
+    def less(trajectory: Trajectory) -> Credit:
+        credit = estimate(trajectory)
+        counted = (credit.weight > 0).astype(credit.advantage.dtype)
+        count, sums = shards.total((counted.sum(1, keepdims=True), (counted * credit.advantage).sum(1, keepdims=True)))
+        others = (sums - counted * credit.advantage) / jnp.maximum(count - counted, 1)
+        advantage = jnp.where((counted > 0) & (count > 1), credit.advantage - others, 0.0)
+        return Credit(advantage, credit.target, credit.weight)
+
+    return less
+
+
+def together(estimate: Estimator) -> Estimator:
+    """An estimator for which everybody is rewarded by the sum of all agents' rewards."""
+
+    def summed(trajectory: Trajectory) -> Credit:
+        reward = jnp.broadcast_to(trajectory.reward.sum(2, keepdims=True), trajectory.reward.shape)
+        return estimate(dataclasses.replace(trajectory, reward=reward))
+
+    return summed
+
+
+def scaled(estimate: Estimator, factor: float) -> Estimator:
+    """An estimator for which rewards are `factor` times what they are; bootstrap values are left as they are."""
+    return lambda trajectory: estimate(dataclasses.replace(trajectory, reward=factor * trajectory.reward))
 
 
 def standardized(estimate: Estimator, epsilon: float = 1e-8) -> Estimator:
@@ -213,19 +246,39 @@ def bellman(discount: float, backup: Backup, select: Select = double) -> Callabl
         online, following = team.values_ahead(play), target.values_ahead(play)
         action = best(team.utility(play.arrived, select(online, following)), play.arrived.legal)
         ahead = target.mixed(play.arrived, chosen(following, action))
-        each = lambda rows: jnp.broadcast_to(rows.reshape(rows.shape + (1,) * (ahead.ndim - rows.ndim)), ahead.shape)
-        done = (play.arrived.terminated | play.arrived.truncated).at[-1].set(True)
         same = jnp.concatenate([play.decision.action[1:] == action[:-1], jnp.ones_like(action[:1], bool)])
-        record = Ahead(
-            reward=mixer.pooled(play.arrived.reward),
-            ahead=ahead,
-            following=jnp.where(each(play.arrived.terminated), 0.0, discount * ahead),
-            discount=jnp.where(each(done), 0.0, jnp.full_like(ahead, discount)),
-            waiting=each(~mixer.together(play.arrived.active)),
-            greedy=each(mixer.together(same, jnp.all)),
-        )
-        targets = backup(record)
-        error = targets - team.values_of(play)
-        return Credit(error, targets, each(replayed.weight * play.time_step.active.any(-1)))
+        return _backed_up(team, replayed, ahead, mixer.together(same, jnp.all), discount, backup)
 
     return estimate
+
+
+def judged(discount: float, backup: Backup) -> Callable[[Any, Any, Replayed], Credit]:
+    """`bellman` for teams whose targets choose by themselves (`nets.deterministic`): V' = min over critics of
+    Q_target(s', μ_target(s')).
+
+    Source: Lillicrap et al., "Continuous control with deep reinforcement learning" (2016), eq. 5.
+    """
+
+    def estimate(team: Any, target: Any, replayed: Replayed) -> Credit:
+        ahead = target.values_ahead(replayed.transitions)
+        return _backed_up(team, replayed, ahead, jnp.ones(ahead.shape, bool), discount, backup)
+
+    return estimate
+
+
+def _backed_up(team: Any, replayed: Replayed, ahead: Rows, greedy: Array, discount: float, backup: Backup) -> Credit:
+    """Credit of replayed transitions where the steps that they led to are worth `ahead`."""
+    play, mixer = replayed.transitions, team.mixer
+    each = lambda rows: jnp.broadcast_to(rows.reshape(rows.shape + (1,) * (ahead.ndim - rows.ndim)), ahead.shape)
+    done = (play.arrived.terminated | play.arrived.truncated).at[-1].set(True)
+    record = Ahead(
+        reward=mixer.pooled(play.arrived.reward),
+        ahead=ahead,
+        following=jnp.where(each(play.arrived.terminated), 0.0, discount * ahead),
+        discount=jnp.where(each(done), 0.0, jnp.full_like(ahead, discount)),
+        waiting=each(~mixer.together(play.arrived.active)),
+        greedy=each(greedy),
+    )
+    targets = backup(record)
+    error = targets - team.values_of(play)
+    return Credit(error, targets, each(replayed.weight * play.time_step.active.any(-1)))

@@ -25,6 +25,8 @@ MODULES = {  # slug -> (module, what it is)
     "iql-recurrent": ("baselines.iql_recurrent", "IQL with memory"),
     "vdn-recurrent": ("baselines.vdn_recurrent", "VDN with memory"),
     "qmix-recurrent": ("baselines.qmix_recurrent", "QMIX with memory"),
+    "maddpg": ("baselines.maddpg", "actors climb critics that see everybody's actions"),
+    "matd3": ("baselines.matd3", "MADDPG that believes the smaller of two critics"),
     "bayes-net-ac": ("bayes_net_ac", "agents see others' actions along a graph that is learned"),
     "mat": ("baselines.mat", "a transformer in which agents act one after another"),
     "cmat": ("cmat", "a transformer whose agents agree on a latent plan and act at once"),

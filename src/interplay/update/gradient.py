@@ -6,7 +6,7 @@ gradients are instances; a method that needs several gradients of one minibatch 
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import equinox as eqx
@@ -154,7 +154,7 @@ def linear_to_zero(rate: float, updates: int) -> optax.Schedule:
     return optax.linear_schedule(rate, 0.0, max(1, updates))
 
 
-def groups(label: Callable[[str], str], optimizers: dict[str, optax.GradientTransformation]):
+def groups(label: Callable[[str], str], optimizers: Mapping[str, optax.GradientTransformation]):
     """Separate optimizers per parameter group; `label(path)` names the group of a parameter such as "actors/members/…"."""
 
     def labels(parameters):

@@ -46,6 +46,17 @@ def polyak(rate: float) -> Follow:
     return lambda target, team, update: _blended(target, team, lambda old, new: (1 - rate) * old + rate * new)
 
 
+def delayed(every: int, follow: Follow) -> Follow:
+    """`follow` after every `every`-th gradient step, counted from 1; in between the target stands still.
+
+    Raises `InputError` for a period below 1.
+
+    Source: Fujimoto et al., "Addressing function approximation error in actor-critic methods" (2018).
+    """
+    copied = periodic(every)
+    return lambda target, team, update: copied(target, follow(target, team, update), update)
+
+
 def _blended(target: Team, team: Team, blend: Callable[[Array, Array], Array]) -> Team:
     """Parameters blended, everything else the team's own."""
     old, _ = eqx.partition(target, eqx.is_inexact_array)
