@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from markupsafe import Markup, escape
 
 from interplay.report import numbers
@@ -61,21 +61,50 @@ def line_chart(x: Sequence[Vector], lines: Sequence[Line], axes: Axes, summary: 
 
     `summary` says the plot in words for those who do not see it.
     """
+    across, up = scale(axes.x_range), scale(axes.y_range)
+    drawn = [_line(across(at), line, up) for at, line in zip(x, lines, strict=True)]
+    return _framed("".join(drawn), axes, summary, _data(x, lines, axes), small)
+
+
+def point_chart(
+    points: Float[np.ndarray, "point 2"], kept: Bool[np.ndarray, "point"], axes: Axes, summary: str
+) -> Markup:
+    """Draw points of a plane, the `kept` ones full and joined by steps from the highest to the furthest right.
+
+    Every point tells its numbers when pointed at; points in the same place are drawn once.
+    """
+    places = np.concatenate([points, kept[:, None]], axis=1)
+    places = np.unique(places, axis=0) if len(places) else places
+    full = places[places[:, 2] > 0]
+    full = full[np.argsort(full[:, 0], kind="stable")]
+    across, up = scale(axes.x_range), scale(axes.y_range)
+    corners = np.repeat(full[:, :2], 2, axis=0)
+    steps = path(across(corners[:-1, 0]), up(corners[1:, 1])) if len(full) > 1 else ""
+    dots = "".join(
+        f'<path class="dot{" full" if on else ""}" d="M{across(x):.1f} {_flip(up(y))}h0">'
+        f"<title>{numbers.short(x)}, {numbers.short(y)}</title></path>"
+        for x, y, on in places.tolist()
+    )
+    return _framed(f'<g class="c0"><path class="seed" d="{steps}"/>{dots}</g>', axes, summary)
+
+
+def _framed(drawn: str, axes: Axes, summary: str, data: str = "", small: bool = False) -> Markup:
+    """Drawings in 1000 × 1000 units with grid, ticks and the axes' names."""
     x_ticks = numbers.ticks(*axes.x_range, 3 if small else 5)
     y_ticks = numbers.ticks(*axes.y_range, 4 if small else 5)
     y_words = numbers.axis_labels(y_ticks)
     across, up = scale(axes.x_range), scale(axes.y_range)
     grid = [f'<line x1="0" x2="{UNITS}" y1="{_flip(up(y))}" y2="{_flip(up(y))}"/>' for y in y_ticks]
-    drawn = [_line(across(at), line, up) for at, line in zip(x, lines, strict=True)]
+    focus = ' tabindex="0"' if data else ""
     return Markup(
-        f'<div class="chart{" small" if small else ""}" tabindex="0" role="img" aria-label="{escape(summary)}">'
+        f'<div class="chart{" small" if small else ""}"{focus} role="img" aria-label="{escape(summary)}">'
         f'<div class="axis-name">{escape(axes.y_label)}</div><div class="frame">'
         f'<div class="y-ticks" data-widest="{max(y_words, key=len, default="")}">'
         f"{_labels(y_ticks, up, 'bottom', y_words)}</div>"
         f'<div class="canvas"><svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" aria-hidden="true">'
-        f'<g class="grid">{"".join(grid)}</g>{"".join(drawn)}</svg></div>'
+        f'<g class="grid">{"".join(grid)}</g>{drawn}</svg></div>'
         f'<div class="x-ticks">{_labels(x_ticks, across, "left", [numbers.compact(x) for x in x_ticks])}</div></div>'
-        f'<div class="axis-name below">{escape(axes.x_label)}</div>{_data(x, lines, axes)}</div>'
+        f'<div class="axis-name below">{escape(axes.x_label)}</div>{data}</div>'
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from interplay.core.errors import InputError
-from interplay.report import dialogues
+from interplay.report import dialogues, figures
 from interplay.report.metrics import STEPS_PER_SECOND
 from interplay.report.replay import Replay, read_replays
 from interplay.run import folder
@@ -37,6 +37,7 @@ class Record:
     evaluation: dict[str, Any]
     replays: list[Replay]
     dialogues: list[dialogues.Record]
+    figures: list[dict[str, Any]]
     troubles: list[str]
 
     @property
@@ -90,6 +91,7 @@ def read(path: Path | str) -> Record:
         evaluation=attempt(partial(_evaluation, run.path / "evaluation.json"), {}),
         replays=replays,
         dialogues=spoken,
+        figures=attempt(partial(figures.read, run.figures_file), []),
         troubles=[*troubles, *torn_end(run.metrics_file), *refused, *broken],
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup
 
 from interplay.measure import stats
-from interplay.report import compare, curves, metrics, numbers, plots
+from interplay.report import compare, curves, figures, metrics, numbers, plots
 from interplay.report.record import KILLED, Record, finite
 from interplay.report.replay import Replay
 
@@ -50,6 +50,7 @@ def run_view(record: Record) -> dict[str, Any]:
         "facts": _facts(record),
         "learning": _learning_chart(record),
         "small": _small_multiples(record),
+        "figures": figures.drawn(record.figures),
         "replays": data_block(_replay_data(record.replays, "")),
         "notes": [NOTE | note for note in record.status.get("notes", [])],
         "settings": _settings_rows(record),

@@ -80,6 +80,11 @@ class Run:
         return self.path / "metrics.jsonl"
 
     @property
+    def figures_file(self) -> Path:
+        """What the trained teams show besides their return; there is none for most methods."""
+        return self.path / "figures.json"
+
+    @property
     def environment(self) -> dict[str, Any]:
         """Versions, machine and commit the run was started with; empty if it was killed before they were written."""
         return _read_json(self.path / "environment.json") or {}

@@ -9,7 +9,7 @@ from typing import Any
 from interplay import methods
 from interplay.core.errors import InputError
 from interplay.core.method import Method
-from interplay.run import devices, folder, loop, screening, spoken
+from interplay.run import devices, figures, folder, loop, screening, spoken
 from interplay.run import sinks as run_sinks
 from interplay.run.folder import Run
 
@@ -133,6 +133,7 @@ def _carry_on(run: Run, layout: devices.Layout, watch: loop.Watcher | None, pace
         silent = lambda rows, progress: None
         states, _ = loop.train(layout, run, run.settings["steps"], watch=watch or silent, pace=pace, extra=extra)
         spoken.keep(run, layout, states)
+        figures.keep(run, layout, states)
     return run
 
 

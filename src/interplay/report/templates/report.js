@@ -210,7 +210,7 @@
     });
   };
 
-  document.querySelectorAll(".chart").forEach(startChart);
+  document.querySelectorAll(".chart[tabindex]").forEach(startChart);
   document.querySelectorAll(".key").forEach(startKey);
   document.querySelectorAll("[data-theater]").forEach(startTheater);
 })();
