@@ -8,7 +8,7 @@ import pytest
 
 from interplay.games import tree as trees
 from interplay.measure import empirical
-from interplay.methods import league
+from interplay.methods import league, oracles
 from interplay.play import walk
 from interplay.update import meta
 
@@ -73,3 +73,28 @@ def test_populations_become_less_exploitable(solver):
         float(empirical.gap(tree, league.answer(run(tree, solver, epochs), solver)[0])[1].sum()) for epochs in (1, 8)
     ]
     assert gaps[1] < 0.5 * gaps[0]
+
+
+def test_a_learned_oracle_comes_near_the_best_response():
+    tree = trees.make("openspiel:kuhn_poker")
+    against = walk.reaches(tree, walk.uniform(tree))
+    respond = eqx.filter_jit(oracles.learned(oracles.features(tree), steps=300, rate=0.03, width=16))
+    for player in range(2):
+        gains = []
+        for plan in (
+            respond(tree, against, player, jax.random.key(0)),
+            league.exact(tree, against, player, jax.random.key(0)),
+        ):
+            own = tuple(plan if seat == player else other for seat, other in enumerate(against))
+            gains.append(float(walk.outcome(tree, own)[player]))
+        assert gains[1] - 0.02 < gains[0] <= gains[1] + 1e-9
+
+
+def test_double_oracle_with_learned_responses_lowers_exploitability():
+    tree, solver = trees.make("kuhn"), meta.same(meta.nash)
+    oracle = eqx.filter_jit(oracles.learned(oracles.features(tree), steps=150, rate=0.05, width=8))
+    state, found = league.started(tree, 9), []
+    for epoch in range(8):
+        state = league.grown(tree, state, solver, oracle, jax.random.key(epoch))
+        found.append(float(empirical.gap(tree, league.answer(state, solver)[0])[1].sum()) / 2)
+    assert found[-1] < 0.03 < found[0]

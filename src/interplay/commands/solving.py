@@ -17,6 +17,7 @@ def solve(
     iterations: int = 1000,
     meta: str = "shor",
     epochs: int = 50,
+    oracle: str = "exact",
     seed: int = 0,
     simultaneous: bool = False,
     out: Path | None = None,
@@ -31,7 +32,8 @@ def solve(
         iterations: of a regret minimizer
         meta: psro's meta-solver: uniform nash alpha-rank regret-matching projected-replicator shor projection-matching
         epochs: of psro
-        seed: of sampled methods
+        oracle: psro's responses: exact ones, or learned by a network
+        seed: of sampled methods and learned oracles
         simultaneous: update all players at once instead of in turns
         out: a new folder for the strategy, the curve and a report page
         json: print one JSON object
@@ -45,7 +47,7 @@ def solve(
         solving.fresh(out)
     with progress.meter(f"{method} on {game}") as watch:
         if method == solving.PSRO:
-            found = solving.populate(game, meta, epochs, watch=watch)
+            found = solving.populate(game, meta, epochs, oracle=oracle, seed=seed, watch=watch)
         elif method in sampled.SAMPLINGS:
             found = solving.sample(game, method, iterations, seed=seed, kept=out is not None, watch=watch)
         else:

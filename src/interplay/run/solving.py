@@ -17,6 +17,7 @@ from interplay.games import tree as trees
 from interplay.measure import empirical, exploit
 from interplay.measure.rank import alpha_rank
 from interplay.methods import league, tables
+from interplay.methods.oracles import ORACLES
 from interplay.play import sampled, walk
 from interplay.run import folder, strategies
 from interplay.text import mixtures, rules
@@ -105,8 +106,16 @@ def milestones(iterations: int) -> list[int]:
     return sorted({*(stop for stop in stops if stop < iterations), iterations})
 
 
-def populate(game: str, meta_solver: str, epochs: int, *, seed: int = 0, watch: Watch = _unwatched) -> dict[str, Any]:
-    """Run `epochs` of PSRO with exact best responses and the meta-solver of that name.
+def populate(
+    game: str,
+    meta_solver: str,
+    epochs: int,
+    *,
+    oracle: str = "exact",
+    seed: int = 0,
+    watch: Watch = _unwatched,
+) -> dict[str, Any]:
+    """Run `epochs` of PSRO with the meta-solver of that name and exact best responses, or `oracle`="learned" ones.
 
     Returns what `solve` does, with the curve by epochs, the mixtures that the meta-solver answered with after every epoch under
     "mixtures" `[epoch, player, policy]`, and what all combinations of policies pay under "payoffs". Raises `InputError` as
@@ -115,14 +124,16 @@ def populate(game: str, meta_solver: str, epochs: int, *, seed: int = 0, watch: 
     solver = written_meta(meta_solver) or chosen(METAS, "meta", meta_solver)()
     if epochs < 1:
         raise InputError(f"cannot run {epochs} epochs: give 1 or more")
+    answering = chosen(ORACLES, "oracle", oracle)
     tree = trees.make(game)
+    respond = answering(tree)
     began, curve, answers = time.perf_counter(), [], []
     with jax.enable_x64(True):
-        oracle = eqx.filter_jit(league.exact)
+        respond = eqx.filter_jit(respond)
         state = league.started(tree, epochs + 1)
         for epoch in range(epochs):
             key = jax.random.fold_in(jax.random.key(seed), epoch)
-            state = league.grown(tree, state, solver, oracle, key)
+            state = league.grown(tree, state, solver, respond, key)
             plans, mixture = league.answer(state, solver)
             answers.append(np.asarray(mixture))
             curve.append((epoch + 1, float(empirical.gap(tree, plans)[1].sum()) / tree.players))
@@ -132,6 +143,7 @@ def populate(game: str, meta_solver: str, epochs: int, *, seed: int = 0, watch: 
         return {
             **_about(tree, game, PSRO, strategy),
             "meta": meta_solver,
+            "oracle": oracle,
             "iterations": epochs,
             "seconds": seconds,
             "iterations_per_second": epochs / seconds,
@@ -208,7 +220,7 @@ def keep(found: dict[str, Any], path: Path) -> Path:
     if "strategy" not in found:
         raise InputError(UNKEPT.format(game=found["game"]))
     tree, about = found["tree"], told(found)
-    asked = {name: about[name] for name in ("game", "method", "meta", "iterations") if name in about}
+    asked = {name: about[name] for name in ("game", "method", "meta", "oracle", "iterations") if name in about}
     folder.write_json_atomic(path / "settings.json", asked)
     folder.write_json_atomic(path / "environment.json", folder.describe_environment())
     rows = "".join(json.dumps({"iteration": at, "exploitability": value}) + "\n" for at, value in about["curve"])
