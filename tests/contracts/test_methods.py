@@ -31,7 +31,7 @@ OWN = {
 }
 IMITATORS = ("mamql", "iq-learn", "behavior-cloning", "ma-airl")  # need demonstrations: tests/methods/test_imitation.py
 SLOW = (  # compile longest, or are another method with other settings
-    "mappo-recurrent", "hatrpo", "vdn", "iql-recurrent", "vdn-recurrent", "qmix-recurrent", "mansa", "soft-q", "igt-gradient",
+    "mappo-recurrent", "hatrpo", "vdn", "iql-recurrent", "vdn-recurrent", "qmix-recurrent", "mansa", "soft-q", "hammer", "qmix", "happo", "igt-gradient",
     "exploration-collapse", "mo-mix", "cmat", "mat", "iql",
     "maddpg",
 )  # fmt: skip

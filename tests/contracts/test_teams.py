@@ -16,6 +16,7 @@ from interplay.nets import views
 from interplay.nets.seated import seated
 
 KEY = jax.random.key(0)
+SLOW = pytest.mark.slow  # the other cases have every kind of game, seats and memory once
 SEATS = {
     "shared": population.shared,
     "separate": population.separate,
@@ -23,13 +24,13 @@ SEATS = {
 }
 CASES = [  # game (discrete, legal moves, unequal agents, continuous), seats, memory, what critics see
     ("climbing", "shared", 0, views.local),
-    ("climbing(horizon=3)", "separate", 4, views.central),
+    pytest.param("climbing(horizon=3)", "separate", 4, views.central, marks=SLOW),
     ("foraging(horizon=8)", "grouped", 0, views.local),
-    ("foraging(horizon=8)", "shared", 4, views.central),
-    ("speaker-listener", "grouped", 0, views.local),
+    pytest.param("foraging(horizon=8)", "shared", 4, views.central, marks=SLOW),
+    pytest.param("speaker-listener", "grouped", 0, views.local, marks=SLOW),
     ("speaker-listener", "shared", 4, views.local),
-    ("tag", "separate", 0, views.central),
-    ("sum-guessing(agents=3)", "shared", 0, views.central),
+    pytest.param("tag", "separate", 0, views.central, marks=SLOW),
+    pytest.param("sum-guessing(agents=3)", "shared", 0, views.central, marks=SLOW),
     ("sum-guessing(agents=3)", "separate", 4, views.local),
 ]
 

@@ -61,7 +61,10 @@ def test_without_edges_it_is_mappo():
             np.testing.assert_allclose(a, b, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", ["none", "line", "full", "learned"])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("none", marks=pytest.mark.slow), "line", pytest.param("full", marks=pytest.mark.slow), "learned"],
+)
 def test_probabilities_of_joint_actions_sum_to_one_and_are_what_is_played(name):
     made = team(None if name == "learned" else dag.fixed(name, 3))
     _, seen = GAME.reset(jax.random.key(1))
@@ -89,7 +92,7 @@ def test_a_complete_order_is_the_chain_rule():
         assert agent == 2 or (np.abs(here - there)[agent + 1 :] > 1e-4).all()
 
 
-@pytest.mark.parametrize("graph", ["none", "full", "learned"])
+@pytest.mark.parametrize("graph", ["full", "learned"])
 def test_ratios_are_one_before_the_first_update(graph):
     method = build(graph=graph)
     state = jax.jit(method.init)(jax.random.key(0))
@@ -149,7 +152,7 @@ def test_blind_actors_learn_nothing_from_their_parents():
         )
 
 
-@pytest.mark.parametrize("graph", ["learned", "line"])
+@pytest.mark.parametrize("graph", ["learned", pytest.param("line", marks=pytest.mark.slow)])
 def test_the_contracts_hold(graph):
     method = build(graph=graph, minibatches=1)
     assert_method(method)

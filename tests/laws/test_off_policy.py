@@ -63,7 +63,7 @@ def test_qmix_with_a_sum_mixer_is_vdn():
     equal(after(qmix.build(qmix.Settings(**same), mixing.summed)), after(vdn.build(vdn.Settings(**same))))
 
 
-@pytest.mark.parametrize("more", [{}, {"memory": 4, "length": 25}])
+@pytest.mark.parametrize("more", [{}, pytest.param({"memory": 4, "length": 25}, marks=pytest.mark.slow)])
 def test_vdn_with_one_agent_is_dqn(more):
     alone = {"game": "spread(agents=1)", **more}
     first, second = after(build(vdn, share=False, **alone)), after(build(dqn, **alone))
@@ -76,6 +76,7 @@ def test_independent_learners_that_share_nothing_are_dqn():
     equal(after(build(iql, share=False)), after(build(dqn)))
 
 
+@pytest.mark.slow  # one composition, three times
 @pytest.mark.parametrize("module", [(iql_recurrent, iql), (vdn_recurrent, vdn), (qmix_recurrent, qmix)])
 def test_recurrent_methods_without_memory_are_the_plain_ones(module):
     recurrent, plain = module
@@ -168,6 +169,7 @@ def test_every_method_keeps_the_contract(case):
     assert check.check_method(build(module, **settings)) == []
 
 
+@pytest.mark.slow
 def test_seeds_trained_together_equal_seeds_trained_alone():
     method = build(vdn)
     together = devices.Seeds(method, (0, 1, 2), 2)

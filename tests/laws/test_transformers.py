@@ -153,7 +153,7 @@ def test_a_plan_is_one_token_a_step():
 @pytest.mark.parametrize(
     ("module", "changes", "needs"),
     [
-        (cmat, {}, CENTER),
+        pytest.param(cmat, {}, CENTER, marks=pytest.mark.slow),
         (mat, {}, ORDER),
         pytest.param(mat, {"order": False}, DECENTRALIZED, marks=pytest.mark.slow),
         pytest.param(cmat, {"game": "sum-guessing"}, CENTER, marks=pytest.mark.slow),

@@ -67,6 +67,7 @@ def test_happo_climbs_to_the_second_best_equilibrium():
     assert final.mean() > 6.6
 
 
+@pytest.mark.slow
 def test_hatrpo_climbs_and_keeps_to_its_limit():
     told = learned("hatrpo", 150, game="climbing", kl_limit=0.01, **SMALL, **PASSES)
     assert (told["return"][-10:].mean(0) > 5.8).all()
@@ -80,6 +81,7 @@ def test_memory_is_learned_from_whole_sequences():
     assert (told["return"][-10:].mean(0) > 15).all()
 
 
+@pytest.mark.slow
 def test_happo_may_have_memory():
     shape = {"batch": 16, "length": 4, "width": 8, "depth": 1, "memory": 4}
     told = learned("happo", 2, seeds=1, game=AGAIN, **shape, passes=1, minibatches=2)

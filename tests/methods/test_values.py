@@ -37,14 +37,17 @@ def learned(module, seeds=3, steps=STEPS, **changes):
     return jax.tree.map(lambda *rows: np.stack(rows), *map(train, jax.random.split(jax.random.key(0), seeds)))
 
 
+SLOW = pytest.mark.slow  # the others have every choice in them once
+
+
 @pytest.mark.parametrize(
     ("module", "changes"),
     [
         (dqn, {}),
-        (iql, {}),
-        (vdn, {}),
+        pytest.param(iql, {}, marks=SLOW),
+        pytest.param(vdn, {}, marks=SLOW),
         (vdn, {"priority": 0.6}),
-        (qmix, {"mixed": 8, "hyper": 16}),
+        pytest.param(qmix, {"mixed": 8, "hyper": 16}, marks=SLOW),
         (qmix_recurrent, {"mixed": 8, "hyper": 16, "memory": 8, "sampled": 16}),
     ],
 )
