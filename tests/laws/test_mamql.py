@@ -6,15 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from interplay.core.trajectory import Replayed
 from interplay.credit.soft import soft_value
 from interplay.games.enumerated import enumerated
 from interplay.games.intersection import intersection
 from interplay.measure import boltzmann, recovery
-from interplay.methods import mamql
+from interplay.methods import imitation, mamql
 from interplay.methods.baselines import iq_learn
 from interplay.nets.lookup import Lookup
 from interplay.objectives import inverse
-from interplay.play import demonstrations
+from interplay.play import demonstrations, ring
 
 TWO = "interplay.games.intersection:intersection(agents=2, approach=1)"
 ONE = "interplay.games.intersection:intersection(agents=1)"
@@ -95,5 +96,45 @@ def test_what_an_expert_earns_is_what_its_values_promise(listed, expert):
 def test_chi_square_peaks_at_two_alpha():
     phi = inverse.chi_square(0.5)
     assert float(jax.grad(phi)(1.0)) == pytest.approx(0.0, abs=1e-6)
-    assert float(jax.grad(inverse.clipped(phi, 0.5))(2.0)) == 0.0
+    bent = inverse.straight(phi, 2.0)
+    for reward, slope in (
+        (0.5, 0.5),
+        (3.0, -1.0),
+        (-9.0, 3.0),
+    ):  # φ'(r) = 1 − r within the bound, its slope there beyond
+        assert float(jax.grad(bent)(reward)) == pytest.approx(slope if abs(reward) > 2 else 1 - reward)
+    assert float(bent(jnp.array(3.0))) == pytest.approx(float(phi(2.0)) - 1.0)
     assert eqx.tree_equal(inverse.identity(jnp.ones(2)), jnp.ones(2))
+
+
+def test_where_experts_never_are_only_the_hold_keeps_values_from_falling():
+    """Visits of states that no expert saw lower V there with a slope of 1 − γ, wherever V is; ψ turns it around."""
+    rows = inverse.Rows(
+        jnp.ones((4, 1)), jnp.ones((4, 2), bool), jnp.zeros(4, jnp.int32), jnp.ones((4, 1)), jnp.ones((4, 2), bool),
+        jnp.zeros(4, bool), jnp.ones(4), jnp.zeros(4),
+    )  # fmt: skip
+    expert = rows._replace(
+        seen=jnp.zeros((4, 1)), seen_next=jnp.zeros((4, 1))
+    )  # values are 0 there, whatever is learned
+
+    def slope(level, hold):
+        loss = lambda level: inverse.inverse_soft(
+            lambda seen: level * seen * jnp.ones((1, 2)), expert, rows,
+            discount=0.9, temperature=0.2, penalize=inverse.chi_square(), hold=hold,
+        )[0]  # fmt: skip
+        return float(jax.grad(loss)(level))
+
+    assert slope(-5.0, inverse.free) == pytest.approx(0.1, rel=1e-4) == slope(-500.0, inverse.free)
+    assert slope(-5.0, inverse.square(1.0)) > 0 > slope(-50.0, inverse.square(1.0))
+
+
+def test_time_running_out_is_an_end_among_visited_rows_only():
+    game = intersection(2, approach=1)
+    shown = demonstrations.watched(game, TWO, lambda seen: np.array([0, 0]), 2)  # nobody moves: time runs out
+    assert bool(shown.rows.arrived.truncated.any()) and not bool(shown.rows.arrived.terminated.any())
+
+    drawn = Replayed(shown.rows, jnp.ones(shown.rows.started.shape))
+    replay = ring.uniform(ring.Room(8, 1, 4, 2, 0))._replace(draw=lambda kept, key: (None, drawn))
+    kept = replay.init(jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((4, 1, *leaf.shape[2:]), leaf.dtype), shown.rows))
+    seen = imitation.on_replay(replay, None, kept, jax.random.key(0))
+    np.testing.assert_array_equal(seen.arrived.terminated, shown.rows.arrived.truncated)

@@ -148,12 +148,13 @@ def _set(module, **changes):
 
 ARMS = {
     "mamql": Arm(mamql.build, _set(mamql, length=4), valued_rewards),
-    "iq-learn": Arm(iq_learn.build, _set(iq_learn, offline=True), valued_rewards),
+    "as published": Arm(mamql.build, _set(mamql, length=4, hold="expert"), valued_rewards),
+    "iq-learn": Arm(iq_learn.build, _set(iq_learn, offline=True, hold="expert"), valued_rewards),
     "behavior-cloning": Arm(behavior_cloning.build, _set(behavior_cloning), valued_rewards),
     "ma-airl": Arm(ma_airl.build, _set(ma_airl, batch=8, length=8), judged_rewards),
     "all at once": Arm(functools.partial(mamql.build, turns=imitation.at_once), _set(mamql), valued_rewards),
     "no regularizer": Arm(
-        functools.partial(mamql.build, penalize=inverse.identity), _set(mamql, length=4), valued_rewards
+        functools.partial(mamql.build, penalize=inverse.identity), _set(mamql, length=4, hold="expert"), valued_rewards
     ),
 }
 
@@ -168,6 +169,8 @@ CLAIM = Claim(
     arms={
         "mamql": play("mamql"),
         "reward: mamql": reward("mamql"),
+        "as published": play("as published", "rewards of the team's own visits are free"),
+        "reward: as published": reward("as published"),
         "behavior cloning": play("behavior-cloning"),
         "reward: behavior cloning": reward("behavior-cloning"),
         "iq-learn": play("iq-learn", "independent IQ-Learn on the demonstrators' states"),

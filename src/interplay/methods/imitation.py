@@ -157,8 +157,14 @@ def imitation(s: Settings, loss: Callable, *, visited: Callable, turns: Turns, s
 
 
 def on_replay(replay: ring.Replay, expert, kept: ring.Ring, key: PRNGKeyArray):
-    """What the team itself visited."""
-    return replay.draw(kept, key)[1].transitions
+    """What the team itself visited, as if a time limit ended play.
+
+    E[V(s) − γ V(s')] over visited rows holds every V down only where each s' is also the s of a row: the place where time
+    ran out is not, and its value would rise without bound.
+    """
+    play = replay.draw(kept, key)[1].transitions
+    arrived = dataclasses.replace(play.arrived, terminated=play.arrived.terminated | play.arrived.truncated)
+    return dataclasses.replace(play, arrived=arrived)
 
 
 def on_demonstrations(replay: ring.Replay, expert, kept: ring.Ring, key: PRNGKeyArray):

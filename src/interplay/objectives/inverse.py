@@ -71,23 +71,51 @@ def identity(reward: Array) -> Array:
     return reward
 
 
-def clipped(penalize: Penalize, bound: float) -> Penalize:
-    """`penalize` of rewards within ± `bound`: near-deterministic experts would push them up forever."""
-    return lambda reward: penalize(jnp.clip(reward, -bound, bound))
+def straight(penalize: Penalize, bound: float) -> Penalize:
+    """`penalize` within ± `bound`, its tangents beyond: slopes stay bounded, and a reward that ran off is pulled back."""
+
+    def bent(reward: Array) -> Array:
+        near = jax.lax.stop_gradient(jnp.clip(reward, -bound, bound))
+        value, slope = jax.jvp(penalize, (near,), (jnp.ones_like(near),))
+        return jnp.where(jnp.abs(reward) <= bound, penalize(reward), value + slope * (reward - near))
+
+    return bent
+
+
+def free(reward: Array) -> Array:
+    """Nothing holds the rewards of visited states."""
+    return jnp.zeros_like(reward)
+
+
+def square(alpha: float) -> Penalize:
+    """r² / (4 α) of visited states as well: where experts never are, nothing else keeps values from falling forever.
+
+    Source: Garg et al. (2021), the χ² term of their online experiments.
+    """
+    return lambda reward: jnp.square(reward) / (4 * alpha)
 
 
 def inverse_soft(
-    values: Callable[[Array], Array], expert: Rows, visited: Rows, *, discount: float, temperature: float, penalize: Penalize
-) -> tuple[Float[Array, ""], Metrics]:  # fmt: skip
-    """L = E_visited[V(s) − γ V(s')] − E_expert[φ(Q(s, a) − γ V(s'))], to be lowered.
+    values: Callable[[Array], Array],
+    expert: Rows,
+    visited: Rows,
+    *,
+    discount: float,
+    temperature: float,
+    penalize: Penalize,
+    hold: Penalize = free,
+) -> tuple[Float[Array, ""], Metrics]:
+    """L = E_visited[V(s) − γ V(s') + ψ(r)] − E_expert[φ(r)], r = Q(s, a) − γ V(s'), to be lowered; ψ is `hold`, φ `penalize`.
 
-    `visited` are states of any policy's play: the first term is (1 − γ) E[V(s_0)] where they are those of one policy. With
-    φ(r) = r and `visited` = `expert` this is T times behavior cloning's loss. `values` maps features "row feature" to
-    "row action".
+    `visited` are states of any policy's play. Over discounted visits E[V(s) − γ V(s')] is (1 − γ) E[V(s_0)]; over undiscounted
+    ones every visit adds (1 − γ) V, which pulls values down wherever no expert holds them up. With φ(r) = r, ψ = 0 and
+    `visited` = `expert` this is T times behavior cloning's loss. `values` maps features "row feature" to "row action".
     """
     soft = lambda seen, legal: soft_value(values(seen), legal, temperature)
     ahead = jnp.where(visited.ended, 0.0, soft(visited.seen_next, visited.legal_next))
     growth = average(soft(visited.seen, visited.legal) - discount * ahead, visited.weight)
+    earned = chosen(values(visited.seen), visited.action) - discount * ahead
+    held = average(hold(earned), visited.weight)
     known = values(expert.seen)
     reward = recovered(known, expert, soft(expert.seen_next, expert.legal_next), discount)
     praise = average(penalize(reward), expert.weight)
@@ -97,7 +125,7 @@ def inverse_soft(
         "expert_log_prob": -average(surprise, expert.weight) / temperature,
         "value_growth": growth,
     }
-    return growth - praise, told
+    return growth + held - praise, told
 
 
 def cloning(values: Callable[[Array], Array], expert: Rows, *, temperature: float) -> tuple[Float[Array, ""], Metrics]:
