@@ -1,6 +1,7 @@
 """`interplay synthesize`: a short search ends in a policy that can be read, and bad input is said."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,8 @@ def test_a_short_search_writes_a_policy(tmp_path):
     words = {"budget": "4", "set": SHORT, "out": tmp_path / "search", "json": True}
     code, found = synthesizing.synthesize("gathering(map='garden', agents=2)", **words)
     assert code == 0 and found["evaluations"] == 4 == len(found["history"])
+    page = Path(found.pop("page")).read_text()
+    assert found["policy"].splitlines()[-1] in page and 'id="grid"' in page and page.count('class="candidate"') == 4
     assert json.loads((tmp_path / "search" / "found.json").read_text()) == json.loads(json.dumps(found))
     assert policies.parse((tmp_path / "search" / "best.policy").read_text()) == policies.parse(found["policy"])
     assert {"found", "greedy", "zones"} <= found["report"].keys()

@@ -40,6 +40,8 @@ def synthesize(
         out: the folder of the search (runs/synthesize-GAME-FEEDBACK-SEED)
         json: print one JSON object
     """
+    from interplay.report import search as pages
+    from interplay.report import searched
     from interplay.run import devices, progress, synthesizing
     from interplay.text.trial import allowance
 
@@ -54,6 +56,7 @@ def synthesize(
             )
     except KeyboardInterrupt:
         return complain(f"stopped; the same command goes on from {path}", INTERRUPTED), None
+    found["page"] = str(pages.write(path, searched.policies))
     if json:
         return 0, found
     _say(found)
@@ -62,16 +65,10 @@ def synthesize(
 
 def _settings(game: str, feedback: str, pairs: tuple[str, ...]) -> Any:
     from interplay import games
-    from interplay.core.names import nearest
     from interplay.methods.policy_synthesis import Settings
     from interplay.text import policy_play
 
-    values, known = words.settings(pairs), vars(Settings())
-    for name, value in values.items():
-        if name not in known:
-            raise InputError(f"policy synthesis has no setting '{name}': {nearest(name, known)}")
-        if not isinstance(value, type(known[name])) and not (isinstance(known[name], float) and isinstance(value, int)):
-            raise InputError(f"{name} is {value!r}: give a {type(known[name]).__name__}, such as {known[name]!r}")
+    values = words.fitting(Settings(), "policy synthesis", pairs)
     policy_play.decider(games.make(game))  # a game that does not fit is said before anything is made
     return Settings(game=game, feedback=feedback, **values)
 
@@ -97,3 +94,4 @@ def _say(found: dict[str, Any]) -> None:
     for why, count in found["lost"].items():
         print(f"lost {count}: {why}")
     print(f"{found['evaluations']:,} policies tried; the best is in {found['file']}:\n\n{found['policy']}")
+    print(f"page in {found['page']}")

@@ -47,6 +47,20 @@ def settings(pairs: tuple[str, ...]) -> dict[str, Any]:
     return changes
 
 
+def fitting(known: Any, method: str, pairs: tuple[str, ...]) -> dict[str, Any]:
+    """`FIELD=VALUE` words as changes of the settings `known`. Raises `InputError` for a field or a kind of value it has not."""
+    from interplay.core.names import nearest
+
+    values, fields = settings(pairs), vars(known)
+    for name, value in values.items():
+        if name not in fields:
+            raise InputError(f"{method} has no setting '{name}': {nearest(name, fields)}")
+        whole = isinstance(fields[name], float) and isinstance(value, int)
+        if not isinstance(value, type(fields[name])) and not whole:
+            raise InputError(f"{name} is {value!r}: give a {type(fields[name]).__name__}, such as {fields[name]!r}")
+    return values
+
+
 def say(notes: Iterable[str]) -> None:
     """Say several things, a line each."""
     for note in notes:

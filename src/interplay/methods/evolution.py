@@ -5,7 +5,9 @@ AlphaEvolve (a language model proposes from good examples), genetic programming 
 writes the feedback). A step makes one batch of children from one state; `run.searching` runs steps and keeps what came of them.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -29,19 +31,21 @@ class Ask(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """What a proposer came to: a genome, or why there is none; and what it cost."""
+    """What a proposer came to: a genome, or why there is none; what it cost; and notes to keep among the trial's artefacts."""
 
     genome: Genome | None
     spent: Budget = Budget()
     failure: str = ""
+    notes: Mapping[str, str] = MappingProxyType({})
 
 
 class Tried(NamedTuple):
-    """A trial, the island it went to, and the batch it was in."""
+    """A trial, the island it went to, the batch it was in, and the tokens that the search had spent when it was proposed."""
 
     trial: Trial
     place: int
     batch: int
+    tokens: int = 0
 
 
 class Searching(NamedTuple):
@@ -102,7 +106,9 @@ def evolution(
         return taken(_nothing(acceptance), tried, Budget(evaluations=len(tried)), ())
 
     def step(state: Searching, rng: Generator, most: int | None = None) -> tuple[Searching, list[Tried]]:
-        fresh, places, spent, lost = {}, {}, Budget(), []
+        fresh: dict[str, Genome] = {}
+        about: dict[str, tuple[int, int, Mapping[str, str]]] = {}  # place, tokens, notes
+        spent, lost = Budget(), []
         known = lambda genome: genome.hash in state.tried or genome.hash in fresh
         for _ in range(batch if most is None else min(batch, most)):
             picked = acceptance.pick(state.archive, rng)
@@ -114,8 +120,13 @@ def evolution(
                 lost.append(proposal.failure or "tried already")
                 continue
             fresh[proposal.genome.hash] = proposal.genome
-            places[proposal.genome.hash] = picked.place
-        tried = [Tried(one, places[one.genome.hash], state.batch) for one in score(list(fresh.values()))]
+            tokens = state.spent.tokens + spent.tokens
+            about[proposal.genome.hash] = (picked.place, tokens, proposal.notes)
+        tried = []
+        for scored in score(list(fresh.values())):
+            place, tokens, notes = about[scored.genome.hash]
+            noted = dataclasses.replace(scored, artefacts={**scored.artefacts, **notes}) if notes else scored
+            tried.append(Tried(noted, place, state.batch, tokens))
         return taken(state, tried, spent.plus(Budget(evaluations=len(tried))), lost), tried
 
     def replay(tried: Sequence[Tried], spent: Budget, batches: int, lost: Mapping[str, int]) -> Searching:

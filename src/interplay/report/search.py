@@ -1,12 +1,13 @@
-"""The page of a search over text: score against evaluations, whose child is whose, the best of every kind and beside the start.
+"""The page of a search over text: score against evaluations and tokens, whose child is whose, the best of every kind and beside
+the start.
 
-Everything that a page of one search shows comes from its folder (`run.searching`); searches for rules and for meta-solvers are
-two known instances.
+Everything that a page of one search shows comes from its folder (`run.searching`). What differs between kinds of searches is a
+function that is passed: `report.searched` has those for rules, for policies and for systems code.
 """
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from interplay.core.errors import InputError
-from interplay.methods.discover import GAINS, SIZES
 from interplay.methods.evolution import Tried
-from interplay.report import numbers, page, plots
+from interplay.report import numbers, page, plots, searched
+from interplay.report.searched import Described, Grid
 from interplay.run import searching
 from interplay.text.genome import diff, lineage
 from interplay.text.trial import Trial
@@ -26,45 +27,46 @@ from interplay.update.archive import Entry
 SHOWN = 24  # candidates whose ancestors are drawn
 WIDE, TALL = 1000.0, 420.0
 Place = tuple[int, ...]  # of a cell of the grid
+Describe = Callable[[searching.Kept, Mapping[str, Any], Trial], Described]
 
 
-def write(path: Path) -> Path:
+def write(path: Path, describe: Describe = searched.rules) -> Path:
     """Write `report.html` into the folder of a finished search and return its path; raises `InputError` where there is none."""
-    return page.write(path / "report.html", "search.html.j2", view(path))
+    return page.write(path / "report.html", "search.html.j2", view(path, describe))
 
 
-def view(path: Path) -> dict[str, Any]:
-    """Everything the page shows, as the template's words."""
+def view(path: Path, describe: Describe = searched.rules) -> dict[str, Any]:
+    """Everything the page shows, as the template's words; `describe` says what this kind of search is about."""
     kept = searching.read(path)
     try:
         found = json.loads((path / "found.json").read_text())
     except OSError:
-        raise InputError(f"the search in {path} has not ended: run the same `interplay discover` to its end") from None
+        raise InputError(f"the search in {path} has not ended: run the same command to its end") from None
     tried = {each.trial.genome.hash: each for each in kept.tried}
     number = {name: at for at, name in enumerate(tried)}
-    best = tried[found["best"]["hash"]].trial
+    first, best = kept.tried[0].trial, max((each.trial for each in kept.tried), key=lambda trial: trial.score)
     line = lineage({name: each.trial.genome for name, each in tried.items()}, best.genome.hash)
-    elites = _elites(kept.tried)
+    about = describe(kept, found, best)
+    elites = _elites(kept.tried, about.grid)
     living = _living(tried, best, elites)
     return {
         "found": found,
         "name": path.name,
-        "gained": numbers.short(found["best"]["decades"] - found["start"]["decades"]),
-        "elsewhere": None if found["held_out_gain"] is None else numbers.short(found["held_out_gain"]),
+        "about": about,
+        "valid": sum(each.trial.valid for each in kept.tried),
         "duration": numbers.duration(kept.spent.seconds),
-        "spent": {name: numbers.short(value) for name, value in kept.spent._asdict().items() if value},
-        "curve": _curve(kept.tried, found["settings"]["parsimony"]),
+        "curve": _curve(kept.tried, "evaluations", np.arange(1.0, len(kept.tried) + 1)),
+        "by_tokens": _by_tokens(kept.tried),
         "tokens": _tokens(kept, found),
-        "held": _held(found),
-        "start_text": kept.tried[0].trial.genome.text,
-        "lines": _marked(diff(kept.tried[0].trial.genome, best.genome)),
+        "start_text": first.genome.text,
+        "lines": _marked(diff(first.genome, best.genome)),
         "tree": Markup(_tree(kept.tried, number, living, {genome.hash for genome in line})),
         "candidates": [_candidate(tried, number, name, living) for name in sorted(living, key=lambda n: number[n])],
         "steps": [
             {"hash": one.hash, "number": number[one.hash], "how": one.how, "score": _score(tried[one.hash].trial)}
             for one in line
         ],
-        "grid": _grid(elites),
+        "grid": _grid(elites, about.grid),
         "failures": _failures(kept.tried),
     }
 
@@ -86,17 +88,22 @@ def _living(tried: Mapping[str, Tried], best: Trial, elites: Mapping[Place, Entr
     return names
 
 
-def _curve(tried: Sequence[Tried], parsimony: float) -> Markup:
+def _curve(tried: Sequence[Tried], what: str, x: np.ndarray) -> Markup:
     scores = np.array([each.trial.score for each in tried])
-    x = np.arange(1.0, len(scores) + 1)
     best = np.maximum.accumulate(scores)
     batches = np.array([each.batch for each in tried])
     middle = [_median(scores[batches == each]) for each in np.unique(batches)]
     ends = np.array([x[batches == each].max() for each in np.unique(batches)])
     lines = [plots.Line("best so far", 0, best), plots.Line("median of the batch", 1, np.array(middle))]
-    axes = plots.Axes("evaluations", "score", (1.0, max(float(len(x)), 2.0)), plots.window(lines))
-    words = f"Best score from {best[0]:.2f} to {best[-1]:.2f} in {len(x)} evaluations."
+    axes = plots.Axes(what, "score", (min(1.0, float(x[0])), max(float(x[-1]), 2.0)), plots.window(lines))
+    words = f"Best score from {best[0]:.2f} to {best[-1]:.2f} in {x[-1]:,.0f} {what}."
     return plots.line_chart([x, ends], lines, axes, words)
+
+
+def _by_tokens(tried: Sequence[Tried]) -> Markup | None:
+    """The same curve over tokens of a language model, where any were spent."""
+    tokens = np.array([float(each.tokens) for each in tried])
+    return _curve(tried, "tokens", tokens) if tokens[-1] else None
 
 
 def _median(scores: np.ndarray) -> float:
@@ -107,26 +114,8 @@ def _median(scores: np.ndarray) -> float:
 def _tokens(kept: searching.Kept, found: Mapping[str, Any]) -> str:
     spent = kept.spent
     if not spent.tokens:
-        return "No tokens: the typed mutator proposes without a language model."
+        return f"No tokens: the {found['proposer']} proposes without a language model."
     return f"{spent.tokens:,} tokens in {spent.calls:,} calls to {found['proposer']}, {spent.money:.4g} of money."
-
-
-def _held(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    rows, start = [], found["settings"]["start"]
-    for game, table in found["held_out"].items():
-        for at in table["found"]:
-            before, after = table[start][at], table["found"][at]
-            ratio = before / after if before and after else None
-            words = [numbers.short(value) if value is not None else "broke" for value in (before, after)]
-            rows.append({"game": game, "at": at, "before": words[0], "after": words[1], "ratio": ratio})
-            rows[-1]["words"] = (
-                "–"
-                if ratio is None
-                else f"{numbers.short(ratio)} × lower"
-                if ratio >= 1
-                else f"{numbers.short(1 / ratio)} × higher"
-            )
-    return rows
 
 
 def _marked(text: str) -> list[tuple[str, str]]:
@@ -147,6 +136,7 @@ def _candidate(tried: Mapping[str, Tried], number: Mapping[str, int], name: str,
         "children": [(each, number[each]) for each in living if name in tried[each].trial.genome.parents],
         "lines": _marked(changed),
         "metrics": {key: numbers.short(value) for key, value in trial.metrics.items()},
+        "aim": trial.artefacts.get("aim", ""),
     }
 
 
@@ -183,18 +173,18 @@ def _tree(tried: Sequence[Tried], number: Mapping[str, int], living: set[str], l
     return f'<svg viewBox="0 -8 {WIDE:.0f} {TALL + 16:.0f}" role="img" aria-label="Lineage">{drawn}</svg>'
 
 
-def _elites(tried: Sequence[Tried]) -> dict[Place, Entry]:
-    """The best of every kind: by size, and by how much is won between the first horizon and the last."""
+def _elites(tried: Sequence[Tried], grid: Grid) -> dict[Place, Entry]:
+    """The best of every kind."""
     kept: dict[Place, Entry] = {}
     for trial in (each.trial for each in tried if each.trial.valid):
-        entry = Entry(trial.genome.hash, trial.score, features=(trial.metrics["size"], trial.metrics["gained"]))
-        place = archive.cell(entry, (SIZES, GAINS))
+        entry = Entry(trial.genome.hash, trial.score, features=grid.features(trial))
+        place = archive.cell(entry, (grid.columns, grid.rows))
         if place not in kept or entry.score > kept[place].score:
             kept[place] = entry
     return kept
 
 
-def _grid(kept: Mapping[Place, Entry]) -> dict[str, Any]:
+def _grid(kept: Mapping[Place, Entry], grid: Grid) -> dict[str, Any]:
     scores = [entry.score for entry in kept.values()]
     low, high = max(min(scores), max(scores) - 2), max(scores)
     share = lambda entry: 100 * (max(entry.score, low) - low) / ((high - low) or 1)
@@ -202,11 +192,11 @@ def _grid(kept: Mapping[Place, Entry]) -> dict[str, Any]:
         {"label": label, "cells": [
             {"score": f"{kept[place].score:.2f}", "share": f"{share(kept[place]):.0f}", "hash": kept[place].name}
             if (place := (column, row)) in kept else None
-            for column in range(len(SIZES) + 1)
+            for column in range(len(grid.columns) + 1)
         ]}
-        for row, label in reversed(list(enumerate(_bins(GAINS))))
+        for row, label in reversed(list(enumerate(_bins(grid.rows))))
     ]  # fmt: skip
-    return {"columns": _bins(SIZES), "rows": rows, "filled": len(kept)}
+    return {"columns": _bins(grid.columns), "rows": rows, "filled": len(kept)}
 
 
 def _bins(edges: Sequence[float]) -> list[str]:

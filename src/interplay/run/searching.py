@@ -84,7 +84,7 @@ def read(path: Path) -> Kept:
     except ValueError:
         raise InputError(f"{path / STATE} cannot be read: it is no JSON") from None
     rows = [json.loads(line) for line in lines[: about["trials"]]]
-    tried = [Tried(Trial.from_json(row), row["place"], row["batch"]) for row in rows]
+    tried = [Tried(Trial.from_json(row), row["place"], row["batch"], row.get("tokens", 0)) for row in rows]
     return Kept(about["asked"], tried, Budget(**about["spent"]), about["batches"], about["lost"], about["state"])
 
 
@@ -104,7 +104,7 @@ def _kept(path: Path, asked: dict[str, Any], state: Searching, tried: list[Tried
     """Write down a batch: its lines first, then that it is done."""
     with (path / TRIALS).open("ab") as file:
         for each in tried:
-            row = each.trial.as_json() | {"place": each.place, "batch": each.batch}
+            row = each.trial.as_json() | {"place": each.place, "batch": each.batch, "tokens": each.tokens}
             file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
