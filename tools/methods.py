@@ -47,7 +47,8 @@ Each method is one file that composes shared parts. `interplay train SLUG --game
 | --- | --- | --- | --- |
 """
 SOLVERS = """
-Methods that other commands run: `interplay solve GAME --method SLUG`, `interplay discover` and `interplay synthesize`.
+Methods that other commands run: `interplay solve GAME --method SLUG`, `interplay discover`, `interplay synthesize` and
+`interplay evolve`.
 
 | slug | command | what it is | source |
 | --- | --- | --- | --- |

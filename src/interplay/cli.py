@@ -18,7 +18,17 @@ import tyro
 
 from interplay.commands.words import INTERRUPTED, NAMES, Outcome, app, complain
 
-GROUPS = ("training", "demonstrating", "claims", "solving", "playing", "discovering", "synthesizing", "sandbox")
+GROUPS = (
+    "training",
+    "demonstrating",
+    "claims",
+    "solving",
+    "playing",
+    "discovering",
+    "synthesizing",
+    "evolving",
+    "sandbox",
+)
 for group in GROUPS:  # they register their commands, in the order of the help
     importlib.import_module(f"interplay.commands.{group}")
 

@@ -26,14 +26,18 @@ OWN = {
     "dr-mas": SPOKEN,
     "grpo": SPOKEN,
     "rloo": SPOKEN,
+    "m-grpo": {**SPOKEN, "game": "two-hop", "imitation_rate": 2e-3},
+    **{slug: {**SPOKEN, "game": "k-hop", "passes": 1} for slug in ("ppo", "turn-ppo", "s-ppo", "st-ppo")},
+    "advantage-alignment": {**SPOKEN, "game": "dilemma(rounds=2)", "tasks": 1},
+    "advantage-alignment-games": {"game": "iterated-prisoners-dilemma"},
     "mo-mix": {"game": "treasures"},
     "exploration-collapse": {"game": "lattice(rows=4,columns=5)", "length": 8, "kept": 8},
 }
 IMITATORS = ("mamql", "iq-learn", "behavior-cloning", "ma-airl")  # need demonstrations: tests/methods/test_imitation.py
 SLOW = (  # compile longest, or are another method with other settings
-    "mappo-recurrent", "hatrpo", "vdn", "iql-recurrent", "vdn-recurrent", "qmix-recurrent", "mansa", "soft-q", "hammer", "qmix", "happo", "igt-gradient",
-    "exploration-collapse", "mo-mix", "cmat", "mat", "iql",
-    "maddpg",
+    "mappo-recurrent", "hatrpo", "vdn", "iql-recurrent", "vdn-recurrent", "qmix-recurrent", "mansa", "soft-q",
+    "hammer", "qmix", "happo", "igt-gradient", "exploration-collapse", "mo-mix", "cmat", "mat", "iql",
+    "maddpg", "turn-ppo", "s-ppo", "ppo",
 )  # fmt: skip
 BUILT = [slug for slug in methods.MODULES if slug not in IMITATORS]
 

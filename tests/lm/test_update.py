@@ -115,3 +115,17 @@ def test_imitation_makes_demonstrations_likely():
     _, first = update.imitate(made, 0, member, rows(3), learner(passes=1), np.random.default_rng(0))
     _, last = update.imitate(made, 0, member, rows(3), learner(passes=15), np.random.default_rng(0))
     assert last < 0.7 * first
+
+
+def test_moments_are_read_by_name_whatever_the_order_of_a_state():
+    made, member = model()
+    random, plain = np.random.default_rng, learner(GRPO)
+    member, *_ = update.learn(made, 0, member, rows(), plain, random(0))
+    back = member._replace(
+        **{field: dict(sorted(getattr(member, field).items())) for field in ("weights", "first", "second")}
+    )
+    assert list(back.first) != list(member.first)  # as a checkpoint and every tree map give it back
+    ours, theirs = (update.learn(made, 0, one, rows(), plain, random(0))[0] for one in (member, back))
+    for name in ours.weights:
+        np.testing.assert_array_equal(ours.weights[name], theirs.weights[name])
+        np.testing.assert_array_equal(ours.second[name], theirs.second[name])

@@ -21,6 +21,13 @@ MODULES = {  # slug -> (module, what is claimed)
     "mo-mix": ("mo_mix", "one team for all preferences finds a better front than a QMIX for each"),
     "mamql": ("mamql", "marginal values give back how agents act and what they want"),
     "dr-mas": ("dr_mas", "own statistics keep gradients of seldom called agents from being inflated"),
+    "m-grpo": ("m_grpo", "planner and sub-agent that learn together beat a planner alone"),
+    "st-ppo": ("st_ppo", "ratios per turn and scaled steps keep off-policy training from collapsing"),
+    "advantage-alignment": ("advantage_alignment", "aligned advantages teach reciprocity"),
+    "context-evolve": (
+        "context_evolve",
+        "summaries, aims and chosen examples find better systems code than plain evolution",
+    ),
     "policy-synthesis": (
         "policy_synthesis",
         "feedback with social metrics finds better policies where reward alone hides opposite mistakes",

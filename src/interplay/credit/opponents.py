@@ -122,10 +122,13 @@ def rest(advantage: Rows, *, axis: int = -1) -> Rows:
     return advantage.sum(axis, keepdims=True) - advantage
 
 
-def aligned(estimate: Callable[[Any], Any], *, weight: float, discount: float, **choices: Any) -> Callable[[Any], Any]:
+def aligned(
+    estimate: Callable[[Any], Any], *, weight: float, discount: float, others: Shape = rest, **choices: Any
+) -> Callable[[Any], Any]:
     """An estimator of neural teams ("time batch agent") whose agents align with the sum of the others.
 
-    `choices` are those of `align`. Agents that were inactive contribute nothing to anybody's weight.
+    `others` makes B of all agents' A, `choices` are those of `align`. Agents that were inactive contribute nothing
+    to anybody's weight.
     """
 
     def shaped(trajectory: Any) -> Any:
@@ -133,6 +136,6 @@ def aligned(estimate: Callable[[Any], Any], *, weight: float, discount: float, *
         counted = (credit.weight > 0) * credit.advantage
         started = namespace(counted).broadcast_to(trajectory.started[..., None], counted.shape)
         settings = {"weight": weight, "discount": discount, "started": started, "axis": 0, **choices}
-        return dataclasses.replace(credit, advantage=align(counted, rest(counted), **settings))
+        return dataclasses.replace(credit, advantage=align(counted, others(counted), **settings))
 
     return shaped

@@ -41,6 +41,12 @@ OWN = {  # name -> (maker, what it is)
     "cartpole": ("cartpole:cartpole", "hold a pole upright by pushing its cart"),
     "lqr": ("lqr:lqr", "the linear-quadratic regulator; optimum by Riccati"),
     "random-mdp": ("random_mdp:random_mdp", "a random Markov game with exact values"),
+    "iterated-prisoners-dilemma": (
+        "iterated:prisoners_dilemma",
+        "cooperate or defect, ten times; the last choices are seen",
+    ),
+    "iterated-stag-hunt": ("iterated:stag_hunt", "a stag together or a hare alone, ten times"),
+    "iterated-chicken": ("iterated:chicken", "swerve or drive on, ten times"),
     "treasures": ("treasures:treasures", "gold for one, chests for two, too little time: two objectives"),
     "weighed": ("weighed:weighed", "a game of several objectives paid by one preference"),
     "limited": ("limited:limited", "another game of which agents see only the first so many numbers"),

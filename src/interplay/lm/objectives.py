@@ -53,6 +53,7 @@ __all__ = [
     "sequence",
     "sequence_mean",
     "sequence_total",
+    "slopes",
     "symmetric",
     "tensors",
     "token",
@@ -96,15 +97,20 @@ def gradients(
 
     Source: "ST-PPO" (2025), lemma 4.2.
     """
-    leaf = log_prob.detach().requires_grad_()
-    value, metrics = loss(leaf, batch)
-    clipped = _slope(value, [leaf], torch.ones_like(value))[0]
-    value = loss.free()(leaf, batch)[0]
-    held_back = _slope(value, [leaf], torch.ones_like(value))[0] - clipped
+    clipped, held_back, metrics = slopes(loss, log_prob, batch)
     biased = bool(held_back.any())
     gradient = _slope(log_prob, parameters, clipped, retain=biased)
     bias = _slope(log_prob, parameters, held_back) if biased else [torch.zeros_like(part) for part in parameters]
     return gradient, bias, metrics
+
+
+def slopes(loss: PolicyLoss, log_prob: torch.Tensor, batch: Tokens) -> tuple[torch.Tensor, torch.Tensor, Metrics]:
+    """What `gradients` sends back through the model: ∂L/∂log π of every token, and what the clip holds back of it."""
+    leaf = log_prob.detach().requires_grad_()
+    value, metrics = loss(leaf, batch)
+    clipped = _slope(value, [leaf], torch.ones_like(value))[0]
+    value = loss.free()(leaf, batch)[0]
+    return clipped, _slope(value, [leaf], torch.ones_like(value))[0] - clipped, metrics
 
 
 def _slope(value: torch.Tensor, inputs: Sequence[torch.Tensor], along: torch.Tensor, retain: bool = False):

@@ -117,6 +117,7 @@ class Conversation:
                 version=self._stage.version,
                 temperature=seat.temperature,
                 invocation=self._invocation,
+                round=len(transcript.rounds),
             )
         )
         return message
@@ -127,6 +128,23 @@ class Conversation:
         if call is None:
             raise InputError("only what an agent said can be rewarded: give a message that say() returned")
         call.bonus += float(amount)
+
+    def pay(self, rewards: Mapping[str, float]) -> None:
+        """End a round of a repeated game: what every agent gets for it. What is said from now on is the next round's.
+
+        Raises `InputError` where an agent gets nothing, not even 0.
+        """
+        missing = [agent for agent in self._stage.scene.agents if agent not in rewards]
+        if missing:
+            raise InputError(
+                f"round {len(self.transcript.rounds)} pays {missing[0]} nothing: give every agent a number"
+            )
+        self.transcript.rounds.append({agent: float(amount) for agent, amount in rewards.items()})
+
+    def earned(self) -> dict[str, float]:
+        """What all rounds so far have paid each agent: the outcome of a repeated game."""
+        rounds = self.transcript.rounds
+        return {agent: sum(paid[agent] for paid in rounds) for agent in self._stage.scene.agents}
 
     async def use(self, tool: Callable[..., Any], *arguments: Any, seconds: float = 10.0) -> Message:
         """What a tool, any function, answers. One that raises or takes longer is counted and answers with one line."""
@@ -225,8 +243,8 @@ def play(
     Raises `InputError` for a workflow that calls an agent nobody speaks for, and `GameError` where every episode failed.
     """
     stage = Stage(scene, seats, limits, version)
-    made = [Transcript(task) for task in tasks]
-    run_async(_all(stage, made, tuple(int(word) for word in seed)))
+    made = [Transcript(task, seed=(*map(int, seed), index)) for index, task in enumerate(tasks)]
+    run_async(_all(stage, made))
     if made and all(one.events.get("failed") for one in made):
         raise GameError(f"every episode of {scene.name} failed: {made[0].error}")
     return made
@@ -242,8 +260,8 @@ def run_async(work: Any) -> Any:
         return pool.submit(asyncio.run, work).result()
 
 
-async def _all(stage: Stage, transcripts: list[Transcript], seed: tuple[int, ...]) -> None:
-    episodes = [asyncio.ensure_future(_episode(stage, one, (*seed, i))) for i, one in enumerate(transcripts)]
+async def _all(stage: Stage, transcripts: list[Transcript]) -> None:
+    episodes = [asyncio.ensure_future(_episode(stage, one)) for one in transcripts]
     left = len(episodes)
 
     def ended(_: Any) -> None:
@@ -261,9 +279,9 @@ async def _all(stage: Stage, transcripts: list[Transcript], seed: tuple[int, ...
             episode.cancel()
 
 
-async def _episode(stage: Stage, transcript: Transcript, number: tuple[int, ...]) -> None:
+async def _episode(stage: Stage, transcript: Transcript) -> None:
     """Run one workflow to whatever end; an episode that failed is counted and will teach nothing."""
-    conversation = Conversation(stage, transcript, number)
+    conversation = Conversation(stage, transcript, transcript.seed)
     try:
         work = stage.scene.workflow(conversation, transcript.task)
         outcome = await asyncio.wait_for(_awaitable(work), stage.limits.seconds)
@@ -289,7 +307,8 @@ def _checked(outcome: Any, agents: tuple[str, ...], transcript: Transcript) -> f
     values = outcome if isinstance(outcome, dict) else {"": outcome}
     numbers = {agent: float(value) for agent, value in values.items()}
     bonuses = [call.bonus for call in transcript.calls]
-    if not all(map(math.isfinite, (*numbers.values(), *bonuses))):
+    paid = [amount for rewards in transcript.rounds for amount in rewards.values()]
+    if not all(map(math.isfinite, (*numbers.values(), *bonuses, *paid))):
         transcript.count("rewards_not_finite")
         raise ValueError(f"the reward is {outcome}: return finite numbers")
     missing = [agent for agent in agents if agent not in numbers] if isinstance(outcome, dict) else []

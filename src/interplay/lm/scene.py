@@ -33,6 +33,8 @@ class Scene:
     """`draw(random)` → a task, anything at all; held-out tasks come from other random numbers"""
     roles: Mapping[str, str] = field(default_factory=dict)
     """what each agent is told about its part"""
+    instructions: Mapping[str, str] = field(default_factory=dict)
+    """the same for models that know words, where `roles` say nothing"""
     limits: Mapping[str, int] = field(default_factory=dict)
     """longest message of each agent in tokens, 16 where it is not named"""
     vocabulary: tuple[str, ...] = ()

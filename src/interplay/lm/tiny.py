@@ -171,11 +171,13 @@ class Tiny:
     >>> tiny = Tiny(Words(["yes", "no"], ["solver"]), members=1)  # doctest: +SKIP
     """
 
+    kind: type[Decoder] = Decoder
+
     def __init__(self, codec: Codec, members: int = 1, size: Size = Size()):
         calm()
         self.codec, self.size = codec, size
         with torch.random.fork_rng(devices=[]):  # torch fills modules with random numbers that nobody will see
-            self.members = [Decoder(size, codec.size) for _ in range(members)]
+            self.members = [self.kind(size, codec.size) for _ in range(members)]
         self.flat = [Flat(member) for member in self.members]
 
     def fresh(self, random: np.random.Generator) -> Weights:

@@ -51,7 +51,10 @@ class Message:
 
 @dataclass
 class Call:
-    """One turn: `agent`, having read `context`, said `message`. `invocation` numbers nested teams, 0 the outermost."""
+    """One turn: `agent`, having read `context`, said `message`. `invocation` numbers nested teams, 0 the outermost.
+
+    `round` counts the rounds that were paid before it, of a game whose workflow pays by the round.
+    """
 
     agent: str
     message: Message
@@ -64,6 +67,7 @@ class Call:
     temperature: float = 1.0
     invocation: int = 0
     bonus: float = 0.0
+    round: int = 0
 
     def continues(self, earlier: "Call") -> bool:
         """Whether what was read here begins with what was read and said in `earlier`."""
@@ -89,7 +93,10 @@ class Path(NamedTuple):
 
 @dataclass
 class Transcript:
-    """One episode. `outcome` is a reward for all, or one per agent; `events` counts what went wrong."""
+    """One episode. `outcome` is a reward for all, or one per agent; `events` counts what went wrong.
+
+    `rounds` are the agents' rewards of each round of a repeated game, of which the outcome is the sum.
+    """
 
     task: Any
     calls: list[Call] = field(default_factory=list)
@@ -97,6 +104,9 @@ class Transcript:
     outcome: float | dict[str, float] = 0.0
     events: dict[str, int] = field(default_factory=dict)
     error: str = ""
+    rounds: list[dict[str, float]] = field(default_factory=list)
+    seed: tuple[int, ...] = ()
+    """what its chance is made from"""
 
     def add(self, author: str, text: str, codec: Codec | None = None, completion: Completion | None = None) -> Message:
         """Store a message."""
@@ -112,6 +122,15 @@ class Transcript:
         """What the call is credited with: the outcome for its agent and what it earned by itself."""
         shared = self.outcome[call.agent] if isinstance(self.outcome, dict) else self.outcome
         return float(shared) + call.bonus
+
+    def paid(self, call: Call) -> float:
+        """What the call's agent got for the round that the call belongs to.
+
+        0 where that round was never paid; where none ever is, the episode is one round, which pays the call's reward.
+        """
+        if not self.rounds:
+            return self.reward(call)
+        return self.rounds[call.round][call.agent] if call.round < len(self.rounds) else 0.0
 
     def path(self, *turns: int) -> Path:
         """The tokens of the last of these calls, in which the words of all of them are the agent's own.
@@ -181,6 +200,12 @@ class Turns(NamedTuple):
     reward: Float[np.ndarray, "turn"]
     version: Int[np.ndarray, "turn"]
     trained: Bool[np.ndarray, "turn"]
+    round: Int[np.ndarray, "turn"]
+    """which round of a repeated game it belongs to, from 0 up"""
+    paid: Float[np.ndarray, "turn"]
+    """what its agent got for that round"""
+    noise: Float[np.ndarray, "turn"]
+    """a number in [0, 1) by the chance of its episode, for credit that draws among turns"""
 
 
 def turns(transcripts: Sequence[Transcript], task: Int[np.ndarray, "episode"], agents: Sequence[str]) -> Turns:
@@ -197,7 +222,14 @@ def turns(transcripts: Sequence[Transcript], task: Int[np.ndarray, "episode"], a
         column(lambda task, episode, index, call, one: one.reward(call), np.float64),
         column(lambda task, episode, index, call, one: call.version, np.int64),
         column(lambda task, episode, index, call, one: call.trained, bool),
+        column(lambda task, episode, index, call, one: call.round, np.int64),
+        column(lambda task, episode, index, call, one: one.paid(call), np.float64),
+        np.concatenate([np.zeros(0), *map(_noise, transcripts)]),
     )
+
+
+def _noise(transcript: Transcript) -> Float[np.ndarray, "turn"]:
+    return np.random.default_rng([*transcript.seed, 2]).random(len(transcript.calls))
 
 
 Chains = Callable[[Transcript], list[tuple[int, ...]]]

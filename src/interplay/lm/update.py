@@ -7,7 +7,7 @@ settings of it.
 Source: AdamW: Loshchilov and Hutter, "Decoupled weight decay regularization" (2019).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from interplay.lm.model import Batch, Trainable, Weights
 from interplay.lm.objectives import Tokens, tensors
 from interplay.lm.transcript import Path
 
-PART = 1024  # padded tokens that go through a model at once: more do not fit into the caches of a processor
+PART = 1024  # tokens that go through a model at once: more do not fit into the caches of a processor
 Averages = dict[str, float]
 
 
@@ -35,11 +35,12 @@ class Member(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A sequence to learn from: its tokens, and for each of its turns an advantage, by the turn's index."""
+    """A sequence to learn from: its tokens, for each of its turns an advantage, by the turn's index, and what it counts."""
 
     path: Path
     advantage: dict[int, float]
     agent: int
+    weight: float = 1.0
 
 
 def started(weights: Weights) -> Member:
@@ -54,7 +55,8 @@ class Adam:
     def __init__(self, model: Trainable, seat: int, member: Member, learner: Learner):
         self.model, self.seat, self.learner = model, seat, learner
         model.load(seat, member.weights)
-        flat = lambda named: torch.cat([torch.from_numpy(np.array(value)).reshape(-1) for value in named.values()])
+        names = model.weights(seat).keys()  # a pytree's dicts come back in the order of their names, not the model's
+        flat = lambda named: torch.cat([torch.from_numpy(np.array(named[name])).reshape(-1) for name in names])
         self.first, self.second, self.count = flat(member.first), flat(member.second), int(member.count)
 
     def step(self) -> float:
@@ -109,12 +111,12 @@ def gradient(
 ) -> tuple[Averages, dict[int, float]]:
     """Add the gradient of the whole batch to the model's, agent by agent. Returns metrics and each agent's norm."""
     slope = model.slope(seat)
-    total = len(rows) if learner.sequences else sum(int(row.path.own.sum()) for row in rows)
+    total = sum(row.weight * (1 if learner.sequences else int(row.path.own.sum())) for row in rows)
     before, sums, norms = torch.zeros_like(slope), dict[str, float](), dict[int, float]()
     tokens = 0
     for agent in sorted({row.agent for row in rows}):
         mine = [index for index, row in enumerate(rows) if row.agent == agent]
-        for part in _parts([rows[index] for index in mine], mine):
+        for part in parts([rows[index] for index in mine], mine, costs(model)):
             count = sum(int(rows[index].path.own.sum()) for index in part)
             known = None if old is None else [old[index] for index in part]
             metrics = _backward(model, seat, [rows[index] for index in part], learner, total, known)
@@ -132,9 +134,9 @@ def packed(rows: Sequence[Row], size: int) -> tuple[Batch, Tokens]:
     """Rows as a padded batch, and what is known of their own tokens, packed one after the other; `old` is the sampler's."""
     width = max(len(row.path.tokens) for row in rows)
     tokens = np.zeros((len(rows), width), np.int64)
-    place, label, heat, sampler, advantage, sequence, turn, legal = [], [], [], [], [], [], [], []
+    place, label, heat, sampler, advantage, sequence, turn, weight, legal = [], [], [], [], [], [], [], [], []
     opened = 0
-    for index, (path, worth, _) in enumerate(rows):
+    for index, (path, worth, _, counts) in enumerate(rows):
         tokens[index, : len(path.tokens)] = path.tokens
         own = np.flatnonzero(path.own)
         turns, numbered = np.unique(path.turn[own], return_inverse=True)
@@ -145,16 +147,18 @@ def packed(rows: Sequence[Row], size: int) -> tuple[Batch, Tokens]:
         advantage.append(np.array([worth[t] for t in turns.tolist()])[numbered])
         sequence.append(np.full(len(own), index))
         turn.append(opened + numbered)
+        weight.append(np.full(len(own), counts))
         legal += [path.legal[at] for at in own.tolist()]
         opened += len(turns)
     joined = np.concatenate
     batch = Batch(tokens, joined(place), joined(label), joined(heat), mask(legal, size))
     drawn = joined(sampler)
-    known = Tokens(drawn, joined(advantage), np.ones(len(drawn), bool), joined(sequence), joined(turn), sampler=drawn)
+    every, mass = np.ones(len(drawn), bool), joined(weight)
+    known = Tokens(drawn, joined(advantage), every, joined(sequence), joined(turn), mass, sampler=drawn)
     return batch, known
 
 
-def _backward(model, seat: int, rows, learner: Learner, total: int, old: list[np.ndarray] | None) -> Averages:
+def _backward(model, seat: int, rows, learner: Learner, total: float, old: list[np.ndarray] | None) -> Averages:
     batch, known = packed(rows, model.codec.size)
     log_prob, entropy = model.score(seat, batch)
     before = log_prob.detach() if old is None else torch.from_numpy(np.concatenate(old))
@@ -172,7 +176,7 @@ def _backward(model, seat: int, rows, learner: Learner, total: int, old: list[np
 def _scored(model: Trainable, seat: int, rows: Sequence[Row]) -> list[Float[np.ndarray, "own"]]:
     """Every row's own tokens as the present weights judge them."""
     scores: list[Any] = [None] * len(rows)
-    for part in _parts(rows, range(len(rows))):
+    for part in parts(rows, range(len(rows)), costs(model)):
         batch, known = packed([rows[index] for index in part], model.codec.size)
         found = model.score(seat, batch)[0].numpy()
         for place, index in enumerate(part):
@@ -180,17 +184,43 @@ def _scored(model: Trainable, seat: int, rows: Sequence[Row]) -> list[Float[np.n
     return scores
 
 
-def _parts(rows: Sequence[Row], numbers: Sequence[int]) -> Iterator[list[int]]:
-    """Rows of similar length together, as many as fit into one pass through a model; given back by their numbers."""
-    order = sorted(range(len(rows)), key=lambda index: len(rows[index].path.tokens))
+def padded(paths: Sequence[Path]) -> int:
+    """What a pass through a model costs in tokens, where each path is a row: as many as the longest, for each."""
+    return len(paths) * max(len(path.tokens) for path in paths)
+
+
+def trunked(paths: Sequence[Path]) -> int:
+    """The same for models that look once at what paths share before the first of their own tokens."""
+    shared = {_read(path): int(path.own.argmax()) for path in paths}
+    return sum(shared.values()) + sum(len(path.tokens) - int(path.own.argmax()) for path in paths)
+
+
+def parts(
+    rows: Sequence[Row], numbers: Sequence[int], cost: Callable[[Sequence[Path]], int] = padded
+) -> Iterator[list[int]]:
+    """Rows of similar length together, as many as fit into one pass through a model; given back by their numbers.
+
+    Among rows of one length those that read the same stand together: models may look at what they share once.
+    """
+    order = sorted(range(len(rows)), key=lambda index: (len(rows[index].path.tokens), _read(rows[index].path)))
     part: list[int] = []
     for index in order:
-        if part and (len(part) + 1) * len(rows[index].path.tokens) > PART:
-            yield part
+        if part and cost([rows[other].path for other in (*part, index)]) > PART:
+            yield [numbers[other] for other in part]
             part = []
-        part.append(numbers[index])
+        part.append(index)
     if part:
-        yield part
+        yield [numbers[other] for other in part]
+
+
+def costs(model: Trainable) -> Callable[[Sequence[Path]], int]:
+    """How a pass through `model` is counted: its own `cost`, or as padded rows."""
+    return getattr(model, "cost", padded)
+
+
+def _read(path: Path) -> bytes:
+    """What stands before the first of its own tokens."""
+    return path.tokens[: int(path.own.argmax())].tobytes()
 
 
 def imitate(

@@ -43,6 +43,13 @@ MODULES = {  # slug -> (module, what it is)
     "dr-mas": ("dr_mas", "each language agent's turns are compared with its own only"),
     "grpo": ("baselines.grpo", "rollouts of language teams compared with attempts at the same task"),
     "rloo": ("baselines.rloo", "a rollout's reward minus the mean of the other attempts"),
+    "m-grpo": ("m_grpo", "a planner and the sub-agents it calls learn from the same attempts"),
+    "ppo": ("baselines.ppo", "token PPO of language teams, with a critic"),
+    "turn-ppo": ("turn_ppo", "PPO with a probability ratio for each turn"),
+    "s-ppo": ("s_ppo", "token PPO with smaller steps where the clip throws much away"),
+    "st-ppo": ("st_ppo", "Turn-PPO with smaller steps where the clip throws much away"),
+    "advantage-alignment": ("advantage_alignment", "what is good for the other counts, by how well one has fared"),
+    "advantage-alignment-games": ("alignment_games", "advantage alignment for tables and networks"),
     "hatrpo": ("baselines.hatrpo", "agents updated one after another inside a trust region"),
 }
 
@@ -59,6 +66,7 @@ ELSEWHERE = {  # what other commands than `train` run: slug -> (module, function
     "shor-psro": ("update.meta", "shor", "solve"),
     "discover": ("methods.discover", "", "discover"),
     "policy-synthesis": ("methods.policy_synthesis", "", "synthesize"),
+    "context-evolve": ("methods.context_evolve", "", "evolve"),
 }
 
 

@@ -24,13 +24,14 @@ from interplay.lm.model import Trainable, Weights
 from interplay.lm.play import Limits, Seat, play
 from interplay.lm.scene import Scene
 from interplay.lm.scripted import Scripted
-from interplay.lm.transcript import Transcript, Turns, each_call, turns
+from interplay.lm.transcript import Chains, Transcript, Turns, each_call, turns
 from interplay.lm.update import Member, Row, imitate, learn, started
 from interplay.methods import language as given
 from interplay.methods.language import LanguageSettings
 from interplay.objectives.tokens import PolicyLoss
 
 Credit = Callable[[Turns], Float[np.ndarray, "turn"]]
+Weigh = Callable[[Turns], Float[np.ndarray, "turn"]]
 SHOWN = 2  # groups of a record
 PARTS = 16  # steps per pass through demonstrations
 
@@ -91,14 +92,14 @@ class Dialogues(SpokenGame):
             self.model.load(seat, weights)
 
     def episodes(self, team: LanguageTeam, key: PRNGKeyArray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        words = _words(key)
+        words = seeds(key)
         self.load(team.members)
         tasks = self.tasks(np.random.default_rng([*words, 3]), count)
         played = self.talk(tasks, (*words, 4), temperature=team.temperature)
-        return np.array([_returns(one, self.scene) for one in played]), np.array([len(one.calls) for one in played])
+        return np.array([returns_of(one, self.scene) for one in played]), np.array([len(one.calls) for one in played])
 
     def record(self, team: LanguageTeam, key: PRNGKeyArray, group: int = 4) -> dict[str, Any]:
-        words = _words(key)
+        words = seeds(key)
         self.load(team.members)
         drawn = self.tasks(np.random.default_rng([*words, 5]), SHOWN)
         task = np.repeat(np.arange(SHOWN), group)
@@ -106,12 +107,20 @@ class Dialogues(SpokenGame):
         rows = turns(played, task, self.scene.agents)
         worth = self.credit(rows)
         shown = [_shown(one, worth[rows.episode == episode], int(task[episode])) for episode, one in enumerate(played)]
-        return {"dialogues": shown, "return": float(np.mean([_returns(one, self.scene) for one in played]))}
+        return {"dialogues": shown, "return": float(np.mean([returns_of(one, self.scene) for one in played]))}
 
 
-def dialogue(s: LanguageSettings, *, credit: Credit, learner: Learner) -> Method:
+def once(turns: Turns) -> Float[np.ndarray, "turn"]:
+    """Every turn counts once."""
+    return np.ones(len(turns.task))
+
+
+def dialogue(
+    s: LanguageSettings, *, credit: Credit, learner: Learner, weigh: Weigh = once, chains: Chains = each_call
+) -> Method:
     """Talk about `tasks` × `group`, credit every turn, update every member. The wiring of GRPO and of Dr. MAS.
 
+    What `chains` joins is one sequence to learn from, which counts what `weigh` says of its first turn; 0: it is left out.
     Raises `InputError` where scene and model do not fit, before anything is learned.
     """
     scene = given.scene_of(s)
@@ -122,19 +131,21 @@ def dialogue(s: LanguageSettings, *, credit: Credit, learner: Learner) -> Method
     seats = given.seats_of(s, scene)
 
     def init(key: PRNGKeyArray) -> Talking:
-        made = (model.fresh(np.random.default_rng([*_words(key), seat])) for seat in range(max(seats.values()) + 1))
+        made = (model.fresh(np.random.default_rng([*seeds(key), seat])) for seat in range(max(seats.values()) + 1))
         return Talking(tuple(started(weights) for weights in made), np.zeros((), np.float32), np.zeros((), np.int32))
 
     def step(state: Talking, key: PRNGKeyArray):
-        words = _words(key)
+        words = seeds(key)
         if int(state.updates) == 0:
-            state = warmed(game, state, s, words)
+            state = warmed(game, state, s, words, chains)
         game.load([member.weights for member in state.members])
         task = np.repeat(np.arange(s.tasks), s.group)
         drawn = game.tasks(np.random.default_rng([*words, 0]), s.tasks)
         played = game.talk([drawn[index] for index in task], (*words, 1), version=int(state.updates))
         rows = turns(played, task, scene.agents)
-        members, told = _learned(game, state.members, played, rows, learner, words)
+        worth, weight = credit(rows), weigh(rows)
+        lessons = [said_by(played, rows, worth, seat, weight, chains) for seat in range(len(state.members))]
+        members, told = _learned(game, state.members, lessons, learner, words)
         told |= measured(played, rows, scene) | {"imitation": float(state.imitation)}
         after = Talking(members, state.imitation, np.int32(state.updates + 1))
         return after, {name: jnp.float32(value) for name, value in told.items()}
@@ -146,14 +157,13 @@ def dialogue(s: LanguageSettings, *, credit: Credit, learner: Learner) -> Method
     return Method(init, step, team, Budget(steps=s.tasks * s.group, updates=steps), game, compiled=False)
 
 
-def _learned(game: Dialogues, members, played: Sequence[Transcript], rows: Turns, learner: Learner, words):
+def _learned(game: Dialogues, members, lessons: Sequence[list[Row]], learner: Learner, words):
     """Every member updated on the turns it spoke; metrics are means over members, weighed by their tokens."""
-    worth = game.credit(rows)
     told: list[tuple[float, dict[str, float]]] = []
     norms = dict.fromkeys(game.scene.agents, 0.0)
     after = []
     for seat, member in enumerate(members):
-        mine = said_by(played, rows, worth, seat)
+        mine = lessons[seat]
         random = np.random.default_rng([*words, 2, seat])
         member, metrics, sizes = learn(game.model, seat, member, mine, learner, random)
         after.append(member)
@@ -169,32 +179,46 @@ def _learned(game: Dialogues, members, played: Sequence[Transcript], rows: Turns
 ALWAYS = ("policy_loss", "approx_kl", "clip_fraction", "clip_fraction_turn", "sampler_gap", "entropy", "gradient_norm")
 
 
-def said_by(played: Sequence[Transcript], rows: Turns, worth: np.ndarray, seat: int) -> list[Row]:
-    """What one member said, call by call, with its credit."""
-    found, number = [], 0
+def said_by(
+    played: Sequence[Transcript],
+    rows: Turns,
+    worth: np.ndarray,
+    seat: int,
+    weight: np.ndarray | None = None,
+    chains: Chains = each_call,
+) -> list[Row]:
+    """What one member said, chain by chain (call by call), with its credit and weight; what has weight 0 is left out."""
+    found, begin = [], 0
     for transcript in played:
-        for chain in each_call(transcript):
-            call = transcript.calls[chain[0]]
-            row, number = number, number + 1
-            if call.member == seat and call.trained and not transcript.events.get("failed"):
-                found.append(Row(transcript.path(*chain), {chain[0]: float(worth[row])}, int(rows.agent[row])))
+        for chain in chains(transcript):
+            call, row = transcript.calls[chain[0]], begin + chain[0]
+            counts = 1.0 if weight is None else float(weight[row])
+            if call.member == seat and call.trained and counts and not transcript.events.get("failed"):
+                credit = {index: float(worth[begin + index]) for index in chain}
+                found.append(Row(transcript.path(*chain), credit, int(rows.agent[row]), counts))
+        begin += len(transcript.calls)
     return found
 
 
-def warmed(game: Dialogues, state: Talking, s: LanguageSettings, words: tuple[int, ...]) -> Talking:
+def warmed(
+    game: Dialogues, state: Talking, s: LanguageSettings, words: tuple[int, ...], chains: Chains = each_call
+) -> Talking:
     """Members that have imitated the scene's script, where there is one and demonstrations are asked for."""
     scene = game.scene
-    if scene.script is None or not s.demonstrations:
+    count = given.demonstrations_of(s)
+    if scene.script is None or not count:
         return state
     speaker = Scripted(game.model.codec, scene.script)
     seats = {agent: Seat(speaker, seat.member) for agent, seat in game.seats.items()}
-    tasks = game.tasks(np.random.default_rng([*words, 7]), s.demonstrations)
+    tasks = game.tasks(np.random.default_rng([*words, 7]), count)
     shown = play(scene, seats, tasks, (*words, 8), limits=game.limits)
     rows = turns(shown, np.arange(len(shown)), scene.agents)
-    teacher = Learner(PolicyLoss(), lambda count: s.rate, s.max_norm, passes=s.imitation, minibatches=PARTS)
+    teacher = Learner(
+        PolicyLoss(), lambda count: s.imitation_rate or s.rate, s.max_norm, passes=s.imitation, minibatches=PARTS
+    )
     members, losses = [], []
     for seat, member in enumerate(state.members):
-        mine = said_by(shown, rows, np.zeros(len(rows.task)), seat)
+        mine = said_by(shown, rows, np.zeros(len(rows.task)), seat, chains=chains)
         member, loss = imitate(game.model, seat, member, mine, teacher, np.random.default_rng([*words, 9, seat]))
         members.append(started(member.weights))
         losses.append(loss)
@@ -206,7 +230,7 @@ def measured(played: Sequence[Transcript], rows: Turns, scene: Scene) -> dict[st
     episodes = max(len(played), 1)
     whole = [one for one in played if not one.events.get("failed")]
     told = {
-        "return": float(np.mean([_returns(one, scene).mean() for one in whole])) if whole else float("nan"),
+        "return": float(np.mean([returns_of(one, scene).mean() for one in whole])) if whole else float("nan"),
         "length": float(np.mean([len(one.calls) for one in whole])) if whole else float("nan"),
         "episodes": float(len(whole)),
         "tokens": sum(one.events.get("tokens", 0) for one in played) / episodes,
@@ -223,7 +247,7 @@ def measured(played: Sequence[Transcript], rows: Turns, scene: Scene) -> dict[st
     return told
 
 
-def _returns(transcript: Transcript, scene: Scene) -> Float[np.ndarray, "agent"]:
+def returns_of(transcript: Transcript, scene: Scene) -> Float[np.ndarray, "agent"]:
     outcome = transcript.outcome
     return np.array([outcome[agent] if isinstance(outcome, dict) else outcome for agent in scene.agents], np.float32)
 
@@ -244,6 +268,6 @@ def _shown(transcript: Transcript, worth: np.ndarray, group: int) -> dict[str, A
     return {"task": str(transcript.task), "group": group, "return": total, "messages": said, "events": events}
 
 
-def _words(key: PRNGKeyArray) -> tuple[int, ...]:
+def seeds(key: PRNGKeyArray) -> tuple[int, ...]:
     """A key as whole numbers, for numpy's generators."""
     return tuple(int(word) for word in np.asarray(jax.random.key_data(key)).ravel())

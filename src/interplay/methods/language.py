@@ -1,7 +1,10 @@
 """What all methods for language teams let one choose, and the parts that follow from it."""
 
 import dataclasses
+import importlib
 from collections.abc import Callable
+from types import ModuleType
+from typing import Any
 
 from interplay.core.errors import InputError
 from interplay.core.method import Method
@@ -26,7 +29,7 @@ class LanguageSettings:
     task: str = ""
     """MODULE:NAME of tasks of your own; empty: the game's"""
     model: str = "tiny"
-    """tiny: a decoder made from nothing"""
+    """tiny: a decoder made from nothing; smollm2: SmolLM2-135M-Instruct; local:FOLDER: any causal language model there"""
     steps: int = 25_600
     """episodes to learn from"""
     tasks: int = 16
@@ -39,6 +42,14 @@ class LanguageSettings:
     """units of a tiny model"""
     depth: int = 2
     """layers of a tiny model"""
+    rank: int = 8
+    """rank of a local model's adapters"""
+    alpha: float = 16.0
+    """what adapters add is multiplied by alpha / rank"""
+    adapted: str = "q_proj,k_proj,v_proj,o_proj"
+    """linear layers of a local model that get adapters, by the ends of their names"""
+    precision: str = "auto"
+    """a local model's numbers: float32, bfloat16, or auto: bfloat16 where the machine multiplies in it"""
     rate: float = 2e-3
     """Adam's learning rate"""
     warmup: int = 10
@@ -59,23 +70,32 @@ class LanguageSettings:
     """episodes by the game's script that a tiny model imitates first; 0: it starts from nothing"""
     imitation: int = 6
     """times that it goes through them"""
+    imitation_rate: float = 0.0
+    """Adam's learning rate meanwhile; 0: `rate`"""
+    examples: int = 0
+    """episodes by the game's script that a local model imitates first, as often"""
     seconds: float = 600.0
     """time after which an episode that awaits something is given up, in seconds"""
 
 
-def taught(s: LanguageSettings, credit: Callable, loss: PolicyLoss, *, sequences: bool = False) -> Method:
+def taught(s: LanguageSettings, credit: Callable, loss: PolicyLoss, *, sequences: bool = False, **how: Any) -> Method:
     """The method whose turns are credited by `credit` and learned by `loss`, everything else as the settings say.
 
+    `how` goes on to the wiring, `interplay.methods.dialogue.dialogue`: what turns count, and which of them are one sequence.
     Raises `InputError` where torch is missing.
     """
-    try:
-        from interplay.methods.dialogue import dialogue
-    except ModuleNotFoundError as missing:
-        raise InputError(f"language teams need the package {missing.name}: {EXTRA}") from None
     learner = Learner(
         loss, risen(s.rate, s.warmup), s.max_norm, s.weight_decay, s.entropy_weight, s.passes, s.minibatches, sequences
     )
-    return dialogue(s, credit=credit, learner=learner)
+    return wiring("dialogue").dialogue(s, credit=credit, learner=learner, **how)
+
+
+def wiring(name: str) -> ModuleType:
+    """A module that needs torch. Raises `InputError` where that is missing."""
+    try:
+        return importlib.import_module(f"interplay.methods.{name}")
+    except ModuleNotFoundError as missing:
+        raise InputError(f"language teams need the package {missing.name}: {EXTRA}") from None
 
 
 def risen(rate: float, steps: int) -> Callable[[int], float]:
@@ -109,9 +129,15 @@ def limits_of(s: LanguageSettings) -> Limits:
 
 def model_of(s: LanguageSettings, scene: Scene):
     """The model that is asked for. Raises `InputError` for one that is not known, or a tiny one without words."""
-    if s.model not in MODELS:
-        raise InputError(f"there is no model '{s.model}': use {', '.join(MODELS)}")
-    return MODELS[s.model](s, scene)
+    kind, _, place = s.model.partition(":")
+    if kind not in MODELS or bool(place) != (kind == "local"):
+        raise InputError(f"there is no model '{s.model}': use {', '.join(MODELS)} (local:FOLDER)")
+    return MODELS[kind](s, scene)
+
+
+def demonstrations_of(s: LanguageSettings) -> int:
+    """Episodes to imitate first: a model that starts from nothing needs them, one that knows words only if asked to."""
+    return s.demonstrations if s.model == "tiny" else s.examples
 
 
 def _tiny(s: LanguageSettings, scene: Scene):
@@ -124,4 +150,25 @@ def _tiny(s: LanguageSettings, scene: Scene):
     return Tiny(Words(scene.vocabulary, scene.agents), members, Size(s.width, s.depth, context=CONTEXT))
 
 
-MODELS = {"tiny": _tiny}
+def _smollm2(s: LanguageSettings, scene: Scene):
+    from interplay.lm import smollm
+
+    return _adapted(s, scene, smollm.folder())
+
+
+def _local(s: LanguageSettings, scene: Scene):
+    return _adapted(s, scene, s.model.partition(":")[2])
+
+
+def _adapted(s: LanguageSettings, scene: Scene, folder):
+    from interplay.core.names import chosen
+    from interplay.lm.local import PRECISIONS, Local, loaded
+
+    base, tokenizer = loaded(folder, chosen(PRECISIONS, "precision", s.precision)())
+    layers = [name.strip() for name in s.adapted.split(",")]
+    members = max(seats_of(s, scene).values()) + 1
+    roles = scene.instructions
+    return Local(base, tokenizer, members, roles=roles, rank=s.rank, alpha=s.alpha, layers=layers)
+
+
+MODELS = {"tiny": _tiny, "smollm2": _smollm2, "local": _local}

@@ -15,6 +15,13 @@ from interplay.lm.scene import Scene
 MODULES = {  # name -> (module:maker, what it is)
     "ledger": ("ledger:ledger", "a router, a searcher and an answerer look up entries; half are known by heart"),
     "ledger-alone": ("ledger:alone", "the ledger for a single agent that does all of it"),
+    "two-hop": ("delegation:two_hop", "a planner sends a seeker for one fact at a time"),
+    "two-hop-alone": ("delegation:alone", "the same questions for a single clerk"),
+    "k-hop": ("hops:k_hop", "one agent follows a chain of names, look by look"),
+    "modular-sums": ("sums:modular_sums", "a solver adds, a verifier accepts or rejects"),
+    "dilemma": ("dilemma:dilemma", "the iterated prisoner's dilemma: two say A or B, round by round"),
+    "split": ("bargaining:split", "two share three goods that each values otherwise, ten times over"),
+    "trust-and-split": ("bargaining:trust_and_split", "two with hidden hands talk, then ask for coins"),
     "ledger-routed": ("ledger:routed", "the ledger with chance in the router's place"),
 }
 

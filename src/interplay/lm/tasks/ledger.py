@@ -27,6 +27,11 @@ VALUES = ["iron", "wool", "salt", "silk", "corn", "clay", "jade", "wine"]
 AGENTS = ("router", "searcher", "answerer")
 VOCABULARY = (*NAMES, *QUERIES, *VALUES, "search", "answer", "remember", "nothing", "found")
 ILLEGAL = -0.1  # for a turn that is none of its legal words
+INSTRUCTIONS = {
+    "router": "You are given a name. Say search to have it looked up, or answer if it is known. Say one word.",
+    "searcher": f"You are given a name. Say where it is filed. Say one word of: {', '.join(QUERIES)}.",
+    "answerer": f"Say the word that is remembered, or else the word that was found. Say one word of: {', '.join(VALUES)}.",
+}
 
 
 class Question(NamedTuple):
@@ -74,6 +79,7 @@ def ledger(
         agents=AGENTS,
         workflow=workflow,
         draw=_draw,
+        instructions=INSTRUCTIONS,
         limits=dict.fromkeys(AGENTS, 2),
         vocabulary=VOCABULARY,
         script=_script(skill),
