@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from interplay.core.errors import InputError
-from interplay.run import folder
+from interplay.run import environment, folder
 from interplay.run.folder import create, next_name, open_run, plain, scrub, write_json_atomic
 
 SETTINGS = {
@@ -57,21 +57,21 @@ def test_the_environment_names_versions_machine_and_commit(run):
 def test_the_commit_is_that_of_the_checkout(tmp_path, monkeypatch):
     package = tmp_path / "package"
     package.mkdir()
-    monkeypatch.setattr(folder, "__file__", str(package / "folder.py"))
+    monkeypatch.setattr(environment, "__file__", str(package / "environment.py"))
     monkeypatch.chdir(package)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert folder.describe_environment()["commit"] is None
+    assert environment.described()["commit"] is None
     who = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
     for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "first"]):
         (package / "file").write_text("one")
         subprocess.run(["git", "-C", package, *command], check=True)
-    clean = folder.describe_environment()
+    clean = environment.described()
     assert len(clean["commit"]) == 40
     assert clean["modified"] is False
     (package / "file").write_text("two")
-    assert folder.describe_environment()["modified"] is True
+    assert environment.described()["modified"] is True
     monkeypatch.setenv("PATH", "/nowhere")
-    assert folder.describe_environment()["commit"] is None
+    assert environment.described()["commit"] is None
 
 
 def test_nothing_here_imports_jax():

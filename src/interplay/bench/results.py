@@ -6,7 +6,7 @@ Only `interplay reproduce` writes them, and only at scale `small` or above; nobo
 from pathlib import Path
 from typing import Any
 
-from interplay.run import folder
+from interplay.run import environment, folder
 
 FOLDER = Path("results")
 REPORTED = ("small", "paper")
@@ -19,6 +19,6 @@ def write(found: dict[str, Any], place: Path = FOLDER) -> Path | None:
     place.mkdir(parents=True, exist_ok=True)
     slug = found["claim"].replace(":", "-")
     path = place / (f"{slug}.json" if found["scale"] == "small" else f"{slug}-{found['scale']}.json")
-    about = {name: folder.describe_environment()[name] for name in ("interplay", "jax", "cpu", "cores")}
+    about = {name: environment.described()[name] for name in ("interplay", "jax", "cpu", "cores")}
     folder.write_json_atomic(path, {**found, "environment": about})
     return path

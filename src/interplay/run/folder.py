@@ -10,13 +10,10 @@ import contextlib
 import difflib
 import errno
 import fcntl
-import importlib.metadata
 import json
 import math
 import os
-import platform
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from interplay.core.errors import InputError
+from interplay.run import environment
 
 FORMAT = 1
 STATES = ("running", "done", "interrupted", "failed")
@@ -36,7 +34,6 @@ STATUS = {
     "execution": "decentralized",
     "notes": [],
 }
-PACKAGES = ("jax", "jaxlib", "numpy", "equinox", "optax")
 REASONS = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the disk quota is used up: free some space",
@@ -168,7 +165,7 @@ def create(path: Path | str, settings: dict[str, Any], devices: int = 1) -> Run:
     with lock(path):
         _refuse_occupied(path)
         write_json_atomic(path / "settings.json", {"format": FORMAT} | settings)
-        write_json_atomic(path / "environment.json", describe_environment(devices))
+        write_json_atomic(path / "environment.json", environment.described(devices))
         write_json_atomic(path / "status.json", STATUS)
     return open_run(path)
 
@@ -204,19 +201,6 @@ def open_run(path: Path | str) -> Run:
     if missing:
         raise InputError(f"{path}/settings.json lacks {', '.join(missing)}: restore the file or train again")
     return Run(path, settings)
-
-
-def describe_environment(devices: int = 1) -> dict[str, Any]:
-    """Versions, machine and commit of this process, without importing jax."""
-    versions = {name: _version(name) for name in ("interplay", *PACKAGES)}
-    return versions | {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "devices": devices,
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
-        **_commit(),
-    }
 
 
 @contextlib.contextmanager
@@ -375,35 +359,3 @@ def _nearest(path: Path) -> str:
     siblings = [entry.parent.name for entry in path.parent.glob("*/settings.json")]
     close = difflib.get_close_matches(path.name, siblings, n=1)
     return f" (nearest: {path.parent / close[0]})" if close else ""
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _cpu() -> str:
-    with contextlib.suppress(OSError):
-        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        if match:
-            return match[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def _commit() -> dict[str, Any]:
-    """The commit of the checkout this package lives in, else of the working directory, and whether files differ."""
-    for place in (Path(__file__).parent, Path.cwd()):
-        commit = _git(place, "rev-parse", "HEAD")
-        if commit:
-            return {"commit": commit, "modified": bool(_git(place, "status", "--porcelain", "--untracked-files=no"))}
-    return {"commit": None, "modified": None}
-
-
-def _git(place: Path, *arguments: str) -> str | None:
-    command = ["git", "--no-optional-locks", "-C", str(place), *arguments]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-        return answer.stdout.strip() if answer.returncode == 0 else None
-    return None

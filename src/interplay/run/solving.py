@@ -19,7 +19,7 @@ from interplay.measure.rank import alpha_rank
 from interplay.methods import league, tables
 from interplay.methods.oracles import ORACLES
 from interplay.play import sampled, walk
-from interplay.run import folder, strategies
+from interplay.run import environment, folder, strategies
 from interplay.text import mixtures, rules
 from interplay.update import matching, meta
 
@@ -222,7 +222,7 @@ def keep(found: dict[str, Any], path: Path) -> Path:
     tree, about = found["tree"], told(found)
     asked = {name: about[name] for name in ("game", "method", "meta", "oracle", "iterations") if name in about}
     folder.write_json_atomic(path / "settings.json", asked)
-    folder.write_json_atomic(path / "environment.json", folder.describe_environment())
+    folder.write_json_atomic(path / "environment.json", environment.described())
     rows = "".join(json.dumps({"iteration": at, "exploitability": value}) + "\n" for at, value in about["curve"])
     folder.write_atomic(path / "metrics.jsonl", rows.encode())
     strategies.save(path / strategies.KIND, found["game"], tree, found["strategy"], method=found["method"])
