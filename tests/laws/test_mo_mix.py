@@ -119,13 +119,15 @@ def test_gaps_of_the_front_draw_preferences():
     weights = jnp.array([[0.0, 1.0], [0.25, 0.75], [0.5, 0.5], [0.75, 0.25], [1.0, 0.0]])
     found = jnp.array([[0.0, 4.0], [0.0, 4.0], [1.0, 1.0], [4.0, 2.0], [8.0, 0.0]])  # the third is dominated
     guide = Guided(weights, found, jnp.zeros((), jnp.int32), 1.0)
-    order, gap = guide.gaps()
-    assert order[:4].tolist() == [0, 1, 3, 4]
-    np.testing.assert_allclose(gap, [0, 0.5**0.5, 0.5**0.5, 0], atol=1e-6)
-    drawn = jax.vmap(guide)(jax.random.split(jax.random.key(0), 500))
-    first = np.asarray(drawn[:, 0])
-    assert first.min() >= 0.25
-    assert np.mean(first < 0.75) == pytest.approx(0.5, abs=0.1)  # two gaps, as wide as each other
+    left, right, gap = guide.gaps()
+    assert left[:5, 0].tolist() == [0, 0, 0.25, 0.75, 1] and right[:5, 0].tolist() == [0, 0.25, 0.75, 1, 1]
+    wide = 0.5**0.5
+    np.testing.assert_allclose(gap, [2 * wide / 3, 0, wide, wide, 2 * wide / 3, 0], atol=1e-6)
+    first = np.asarray(jax.vmap(guide)(jax.random.split(jax.random.key(0), 2000))[:, 0])
+    for low, high, share in ((0.25, 0.75, 0.3), (0.75, 1.0, 0.3)):  # two gaps as wide as each other, and both ends
+        assert np.mean((first > low) & (first < high)) == pytest.approx(share, abs=0.04)
+    assert np.mean(first == 0) == pytest.approx(0.2, abs=0.04) == np.mean(first == 1)
+    assert not ((first > 0) & (first < 0.25)).any()
     nothing = dataclasses.replace(guide, found=jnp.zeros((5, 2)))
     assert np.asarray(jax.vmap(nothing)(jax.random.split(jax.random.key(0), 500))[:, 0]).min() < 0.1
     after = guide.told(jnp.array([1, 2]), jnp.ones((2, 2)))

@@ -61,8 +61,10 @@ class Guided(Preferences):
 
     `found[j]` is the return vector last seen under `weights[j]`. Of the non-dominated ones, in the order of the first
     objective and scaled to [0, 1], neighbors l and l + 1 are drawn with chance ∝ ‖F_{l+1} − F_l‖, and w uniformly between
-    the preferences that led to them. Where nothing is known yet, or only one point, any preference is drawn. Beyond two
-    objectives the order along the first is a coarse one.
+    the preferences that led to them. Both ends have one more gap, as wide as the mean one, to the first and the last of
+    `weights`: while little is learned of an objective, what is found for it is dominated, and nobody would look for more.
+    Where nothing is known yet, or only one point, any preference is drawn. Beyond two objectives the order along the first
+    is a coarse one.
 
     Source: Hu et al. (2023) describe the idea; the rule is a reconstruction.
     """
@@ -72,23 +74,28 @@ class Guided(Preferences):
     next: Int[Array, ""]  # the weight to look at next
     share: float = eqx.field(static=True)
 
-    def gaps(self) -> tuple[Int[Array, "weight"], Float[Array, "gap"]]:
-        """The weights' order along the front, and how far each is from the next; 0 beyond the front's end."""
-        order, length, kept = _along(self.found)
+    def gaps(self) -> tuple[Float[Array, "gap objective"], Float[Array, "gap objective"], Float[Array, "gap"]]:
+        """The preferences on both sides of every gap, and how wide it is; 0 beyond the front's end."""
+        order, length, count = _along(self.found)
         span = self.found.max(0) - self.found.min(0)
         scaled = self.found[order] / jnp.where(span > 0, span, 1.0)
         apart = jnp.sqrt(jnp.square(jnp.diff(scaled, axis=0)).sum(-1))
-        return order, jnp.where(jnp.arange(kept - 1) < length - 1, apart, 0.0)
+        apart = jnp.where(jnp.arange(count - 1) < length - 1, apart, 0.0)
+        end = apart.sum() / jnp.maximum(length - 1, 1)
+        along = self.weights[order]
+        left = jnp.concatenate([self.weights[:1], along])
+        right = jnp.concatenate([along, self.weights[-1:]]).at[length].set(self.weights[-1])
+        return left, right, jnp.concatenate([end[None], apart, jnp.zeros(1)]).at[length].set(end)
 
     def __call__(self, key: PRNGKeyArray) -> Weight:
         any_key, gap_key, place_key, coin_key = jax.random.split(key, 4)
         anything = Uniform(self.weights.shape[-1])(any_key)
         if len(self.weights) < 2:
             return anything
-        order, gap = self.gaps()
-        first = jax.random.categorical(gap_key, jnp.log(gap))
+        left, right, gap = self.gaps()
+        which = jax.random.categorical(gap_key, jnp.log(gap))
         place = jax.random.uniform(place_key)
-        between = (1 - place) * self.weights[order[first]] + place * self.weights[order[first + 1]]
+        between = (1 - place) * left[which] + place * right[which]
         guided = (jax.random.uniform(coin_key) < self.share) & (gap.sum() > 0)
         return jnp.where(guided, between, anything)
 
