@@ -65,6 +65,7 @@ def train(
     set: tuple[str, ...] = (),
     sink: tuple[str, ...] = (),
     checkpoint_seconds: float = 30.0,
+    keep: int = 3,
     devices: int | None = None,
     json: bool = False,
 ) -> Outcome:
@@ -73,7 +74,7 @@ def train(
     Args:
         method: a name that `interplay list methods` shows, or a module of your own
         game: a name that `interplay list games` shows, ADAPTER:NAME, or MODULE:CLASS of your own
-        model: what speaks in a language team: tiny
+        model: what speaks in a language team and learns: tiny, smollm2 or local:FOLDER
         team: a language team's workflow of your own, as MODULE:NAME
         task: its tasks, as MODULE:NAME
         steps: environment steps per seed; one step moves all agents of one game once
@@ -83,6 +84,7 @@ def train(
         set: settings of the method, as FIELD=VALUE
         sink: more places to log to: tensorboard wandb mlflow trackio
         checkpoint_seconds: seconds between checkpoints
+        keep: how many checkpoints stay, the newest; more than one are a pool for `interplay evaluate --pool`
         devices: host devices to use; all cores where none is given
         json: print one JSON object at the end
     """
@@ -103,7 +105,7 @@ def train(
         seeds=seeds,
         seed=seed,
         out=out,
-        pace=loop.Pace(save=checkpoint_seconds),
+        pace=loop.Pace(save=checkpoint_seconds, keep=keep),
         sinks=sink,
         **changes,
     )
@@ -128,7 +130,14 @@ def resume(run: RunFolder, /, *, checkpoint_seconds: float = 30.0, json: bool = 
 
 @command
 def evaluate(
-    run: RunFolder, /, *, episodes: int = 128, sampled: bool = False, crossplay: bool = False, json: bool = False
+    run: RunFolder,
+    /,
+    *,
+    episodes: int = 128,
+    sampled: bool = False,
+    crossplay: bool = False,
+    pool: bool = False,
+    json: bool = False,
 ) -> Outcome:
     """Play fresh episodes with a run's newest checkpoint.
 
@@ -136,7 +145,8 @@ def evaluate(
         run: a run folder
         episodes: episodes per seed
         sampled: sample actions instead of taking the most likely ones
-        crossplay: also play every seed's first agent with every other seed's partners
+        crossplay: also play every seed's first agent with every other seed's partners; in language teams every agent
+        pool: also play the checkpoints that were kept with each other, the first seed's
         json: print one JSON object
     """
     from interplay.run import saved
@@ -145,7 +155,9 @@ def evaluate(
     say(loaded.notes)
     result = loaded.evaluate(episodes, greedy=not sampled)
     if crossplay:
-        result |= loaded.crossplay(episodes, greedy=not sampled)
+        result |= (loaded.seat_by_seat if loaded.spoken else loaded.crossplay)(episodes, greedy=not sampled)
+    if pool:
+        result["pool"] = loaded.pool(episodes, greedy=not sampled)
     saved.write_evaluation(loaded, result)
     if json:
         return 0, result
@@ -153,7 +165,11 @@ def evaluate(
     print(f"return {interval(score)} over {result['over']}, {episodes} episodes a seed, {result['mode']} actions")
     print(f"the team runs {_needs(result['execution'])}")
     if crossplay:
-        _pairs(result)
+        _pairs(result, [f"seed {seed}" for seed in result["seeds"]])
+        for name, told in result.get("by_agent", {}).items():
+            print(f"{name} with others' partners: {_mean(told['cross_play'])}, with its own: {_mean(result['self_play'])}")
+    if pool:
+        _pairs(result["pool"], [f"step {step:,}" for step in result["pool"]["steps"]])
     return DONE
 
 
@@ -288,11 +304,14 @@ def _finish(run: Any, as_json: bool) -> Outcome:
     return INTERRUPTED if interrupted else 0, result if as_json else None
 
 
-def _pairs(result: dict[str, Any]) -> None:
-    columns = ("first agent of", *(f"with seed {seed}" for seed in result["seeds"]))
-    pairs = zip(result["seeds"], result["crossplay"], strict=True)
-    rows = ((f"seed {seed}", *(f"{value:.2f}" for value in row)) for seed, row in pairs)
-    table("cross-play: mean return of pairs", columns, rows)
+def _pairs(result: dict[str, Any], names: list[str]) -> None:
+    pairs = zip(names, result["crossplay"], strict=True)
+    rows = ((name, *(f"{value:.2f}" for value in row)) for name, row in pairs)
+    table("cross-play: mean return of pairs", ("first agent of", *(f"with {name}" for name in names)), rows)
+
+
+def _mean(value: float | None) -> str:
+    return "unknown, there is one seed" if value is None else f"{value:.2f}"
 
 
 def _needs(execution: str) -> str:

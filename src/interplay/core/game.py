@@ -7,6 +7,7 @@ foraging (`interplay.games.foraging`). A `HostGame` is the same contract for gam
 """
 
 import abc
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import equinox as eqx
@@ -156,6 +157,10 @@ class SpokenGame(HostGame):
     @abc.abstractmethod
     def record(self, team: Any, key: PRNGKeyArray) -> dict[str, Any]:
         """Some episodes to be read, as small JSON: {"dialogues": […], "return": …}."""
+
+    def mixed(self, teams: Sequence[Any]) -> Any:
+        """The team in which agent k speaks as it does in `teams[k]`. Raises `InputError` where there is no such team."""
+        raise InputError(f"{type(self).__name__} cannot mix the agents of several teams: evaluate them without --crossplay")
 
 
 AnyGame = Game[Any] | HostGame

@@ -20,6 +20,7 @@ from interplay.core.errors import InputError
 
 LONGEST_ANSWER = 1 << 20  # bytes that are read of one answer
 WAITING = (408, 409, 425, 429, 500, 502, 503, 504)  # statuses after which to ask again
+NOTHING = "the model answered nothing"
 LETTERS = 4  # of one token, where a server does not count
 Message = dict[str, str]
 
@@ -69,6 +70,8 @@ class Answer(NamedTuple):
     failure: str = ""
     finish: str = ""
     """The server's word for why it stopped, such as "stop" and "length\""""
+    written: int = 0
+    """Tokens of the answer; the others of `spent` were read"""
 
 
 Ask = Callable[[Sequence[Message]], Answer]
@@ -98,7 +101,8 @@ def ask(
     text = found[0] if found else ""
     read, written = _tokens(messages, found)
     money = (read * endpoint.price_read + written * endpoint.price_written) / 1e6
-    return Answer(text, Budget(calls=calls, tokens=read + written, money=money), failure, found[2] if found else "")
+    finish = found[2] if found else ""
+    return Answer(text, Budget(calls=calls, tokens=read + written, money=money), failure, finish, written)
 
 
 Found = tuple[str, dict[str, Any], str]  # what was said, what the server counted, why it stopped
@@ -162,7 +166,7 @@ def _understood(raw: bytes) -> tuple[Found | None, str]:
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None, "the endpoint answered with something that is no chat completion"
     if not isinstance(text, str) or not text.strip():
-        return None, "the model answered nothing"
+        return None, NOTHING
     return (text, usage if isinstance(usage, dict) else {}, str(finish)), ""
 
 

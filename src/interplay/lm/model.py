@@ -29,6 +29,8 @@ class Stop(enum.Enum):
     """what it had read and said filled its context"""
     BUDGET = "budget"
     """the episode had no calls or tokens left"""
+    OUTSIDE = "outside"
+    """it was none of the answers asked for, though asked again"""
     FAILED = "failed"
     """no answer came: the endpoint was down, too slow, or dropped the stream"""
 
@@ -62,7 +64,8 @@ class Request:
     """One message asked of a model.
 
     `tokens` is all it reads, framed by the model's codec; `noise[i]` in [0, 1) settles the i-th token it draws, so that
-    a request gives the same answer in whatever batch. `reads` is the same context in words, for models that take words.
+    a request gives the same answer in whatever batch. `reads` and `choices` are the same context and legal answers in words,
+    for models that take words.
     """
 
     agent: str
@@ -71,6 +74,7 @@ class Request:
     member: int = 0
     temperature: float = 1.0
     answers: Answers | None = None
+    choices: tuple[str, ...] = ()
     reads: tuple[Said, ...] = ()
     role: str = ""
     task: Any = None
@@ -83,7 +87,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """What came of a request. `legal[i]` are the tokens that token i was drawn from, None where it was free."""
+    """What came of a request. `legal[i]` are the tokens that token i was drawn from, None where it was free.
+
+    `read` and `written` are counts of tokens by a server that gives words only.
+    """
 
     text: str
     tokens: Int[np.ndarray, "token"] = field(default_factory=lambda: NO_IDS)
@@ -91,6 +98,13 @@ class Completion:
     stop: Stop = Stop.END
     legal: tuple[Ids, ...] | None = None
     error: str = ""
+    read: int = 0
+    written: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many tokens were said."""
+        return len(self.tokens) or self.written
 
 
 @runtime_checkable

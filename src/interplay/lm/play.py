@@ -22,9 +22,11 @@ from typing import Any
 import numpy as np
 
 from interplay.core.errors import GameError, InputError
+from interplay.lm.constrain import among
 from interplay.lm.model import Answers, Completion, Model, Request, Stop
 from interplay.lm.scene import Scene, Workflow
 from interplay.lm.transcript import WORLD, Call, Message, Transcript, reading, words
+from interplay.lm.words import Wordless
 
 PATIENCE = 3  # looks at a queue that does not grow, before it is taken that everybody waits
 
@@ -89,7 +91,7 @@ class Conversation:
             noise.random(stage.scene.limit(agent)),
             seat.member,
             seat.temperature,
-            stage.among(answers, codec),
+            *stage.among(answers, codec),
             words(context),
             role,
             transcript.task,
@@ -101,7 +103,8 @@ class Conversation:
     def _heard(self, seat: Seat, request: Request, context: tuple[Message, ...], completion: Completion) -> Message:
         transcript, codec = self.transcript, seat.model.codec
         message = transcript.add(request.agent, completion.text, codec, completion)
-        transcript.count("tokens", len(completion.tokens))
+        transcript.count("tokens", completion.size)
+        transcript.error = transcript.error or completion.error
         if completion.stop is not Stop.END:
             transcript.count("failed_answers" if completion.stop is Stop.FAILED else completion.stop.value)
         learned = seat.trained and len(completion.tokens) > 0
@@ -179,16 +182,25 @@ class Stage:
             raise InputError(f"nobody speaks for '{agent}': the team has {', '.join(self.seats)}")
         return self.seats[agent]
 
-    def among(self, answers: Answers | Iterable[str] | None, codec: Any) -> Answers | None:
-        """The tree of some legal answers, made once for each model."""
-        if answers is None or hasattr(answers, "legal"):
-            return answers  # type: ignore[return-value]
-        from interplay.lm.constrain import among
+    def among(
+        self, answers: Answers | Iterable[str] | None, codec: Any
+    ) -> tuple[Answers | None, tuple[str, ...]]:
+        """The tree of some legal answers, made once for each model, and the answers in words, where those were given.
 
-        key = (id(codec), *answers)  # type: ignore[misc]
+        Raises `InputError` for a tree of tokens where a model takes words.
+        """
+        wordless = isinstance(codec, Wordless)
+        if answers is None or isinstance(answers, Answers):
+            if answers is not None and wordless:
+                raise InputError("this model takes words: give answers=(…) as words, not as a tree of tokens")
+            return answers, ()
+        choices = tuple(answers)
+        if wordless:
+            return None, choices
+        key = (id(codec), *choices)
         if key not in self._trees:
-            self._trees[key] = among(key[1:], codec)
-        return self._trees[key]
+            self._trees[key] = among(choices, codec)
+        return self._trees[key], choices
 
     async def ask(self, model: Model, request: Request) -> Completion:
         """Wait for an answer along with everybody else."""

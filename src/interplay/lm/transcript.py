@@ -243,3 +243,19 @@ def each_call(transcript: Transcript) -> list[tuple[int, ...]]:
 def joined(transcript: Transcript) -> list[tuple[int, ...]]:
     """Calls that continue one another are one sequence with several turns."""
     return transcript.chains()
+
+
+def shown(transcript: Transcript, worth: Float[np.ndarray, "turn"], group: int) -> dict[str, Any]:
+    """One episode to be read: everything said, in order, with the reward and the advantage of what agents said."""
+    calls = {call.message.number: (index, call) for index, call in enumerate(transcript.calls)}
+    said = []
+    for message in transcript.messages:
+        entry: dict[str, Any] = {"author": message.author, "text": message.text}
+        if message.number in calls:
+            index, call = calls[message.number]
+            entry |= {"reward": transcript.reward(call), "advantage": float(worth[index]), "stop": message.stop.value}
+        said.append(entry)
+    outcome = transcript.outcome
+    total = float(np.mean(list(outcome.values()))) if isinstance(outcome, dict) else float(outcome)
+    events = {name: count for name, count in transcript.events.items() if name not in ("tokens",) and count}
+    return {"task": str(transcript.task), "group": group, "return": total, "messages": said, "events": events}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from interplay.core.errors import InputError
-from interplay.lm.model import Ids
+from interplay.lm.model import NO_IDS, Ids
 
 MARKS = ("<pad>", "<end>", "<unknown>", "<note>", "<say>")
 PAD, END, UNKNOWN, NOTE, SAY = range(len(MARKS))
@@ -59,3 +59,16 @@ class Words:
         if f"<{agent}>" not in self._number:
             raise InputError(f"the model knows no agent called '{agent}': name it among the team's agents")
         return np.array([self._number[f"<{agent}>"]], np.int64)
+
+
+class Wordless(Words):
+    """A codec without words, of models that take words and give words: nothing they read or say is ever made tokens."""
+
+    def __init__(self):
+        super().__init__((), ())
+
+    def encode(self, text: str) -> Ids:
+        return NO_IDS
+
+    def opening(self, agent: str, role: str) -> Ids:
+        return NO_IDS

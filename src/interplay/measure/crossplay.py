@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from interplay.core.errors import InputError
-from interplay.core.game import AnyGame, TimeStep
+from interplay.core.game import AnyGame, SpokenGame, TimeStep
 from interplay.core.team import Decision, Memory, Team
 from interplay.measure import returns
 from interplay.nets.assembly import Agents, joined, pick, strongest
@@ -86,14 +86,17 @@ def tensor(
     _check(teams, sides, game.spec.agents)
     table = np.zeros((len(teams),) * len(sides) + (game.spec.agents,))
     for seats in itertools.product(range(len(teams)), repeat=len(sides)):
-        table[seats] = returns.play(_mixed(teams, seats, sides), game, key, episodes).returns.mean(0)
+        table[seats] = returns.play(_mixed(teams, seats, sides, game), game, key, episodes).returns.mean(0)
     return table
 
 
-def _mixed(teams: Sequence[Team], seats: tuple[int, ...], sides: tuple[Agents, ...]) -> Team:
+def _mixed(teams: Sequence[Team], seats: tuple[int, ...], sides: tuple[Agents, ...], game: AnyGame) -> Team:
     """The team in which side k is played by team `seats[k]`: that team itself where there is only one."""
     if len(set(seats)) == 1:
         return teams[seats[0]]
+    if isinstance(game, SpokenGame):
+        owner = {agent: teams[seat] for seat, side in zip(seats, sides, strict=True) for agent in side}
+        return game.mixed([owner[agent] for agent in range(game.spec.agents)])
     # a property stands for the abstract `needs`, which the checker still takes for an argument
     return Mixture(teams=tuple(teams[seat] for seat in seats), sides=sides)  # pyright: ignore[reportCallIssue]
 

@@ -57,11 +57,10 @@ def criticized(s: LanguageSettings, *, steps: Steps, judge: Judge, delay: int = 
 
     Raises `InputError` where scene and model do not fit, before anything is learned.
     """
-    scene = given.scene_of(s)
-    model = given.model_of(s, scene)
     if min(s.tasks, s.group) < 1 or delay < 0:
         raise InputError(f"{s.tasks} tasks of {s.group} attempts, {delay} updates old: give 1 or more, and 0 or more")
-    game = Dialogues(scene, model, given.seated(s, scene, model), given.limits_of(s), lambda turns: turns.reward)
+    game = Dialogues(s, lambda turns: turns.reward)
+    scene, model = game.scene, game.model
     members = max(given.seats_of(s, scene).values()) + 1
     critic = Critic(model.codec, members, Size(s.width, s.depth, context=given.CONTEXT))
     stage = Stage(game, critic, judge, steps)

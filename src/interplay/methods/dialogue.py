@@ -4,6 +4,8 @@ GRPO, RLOO and Dr. MAS differ in the function `credit` that they hand in, and in
 moments and counters, as named arrays; everything random comes from the update's key.
 """
 
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,7 +26,7 @@ from interplay.lm.model import Trainable, Weights
 from interplay.lm.play import Limits, Seat, play
 from interplay.lm.scene import Scene
 from interplay.lm.scripted import Scripted
-from interplay.lm.transcript import Chains, Transcript, Turns, each_call, turns
+from interplay.lm.transcript import Chains, Transcript, Turns, each_call, shown, turns
 from interplay.lm.update import Member, Row, imitate, learn, started
 from interplay.methods import language as given
 from interplay.methods.language import LanguageSettings
@@ -41,6 +43,8 @@ class LanguageTeam(Team):
 
     members: tuple[Weights, ...]
     temperature: float = eqx.field(static=True, default=1.0)
+    apart: bool = eqx.field(static=True, default=False)
+    """whether every agent has a member of its own, whoever shares one in the game"""
     needs: str = eqx.field(static=True, default=ORDER)
 
     def begin(self):
@@ -51,7 +55,7 @@ class LanguageTeam(Team):
 
     def greedy(self) -> "LanguageTeam":
         """The same team saying its most likely words."""
-        return LanguageTeam(members=self.members, temperature=0.0)
+        return LanguageTeam(members=self.members, temperature=0.0, apart=self.apart)
 
 
 class Talking(NamedTuple):
@@ -62,11 +66,22 @@ class Talking(NamedTuple):
     updates: Any
 
 
+class Room(NamedTuple):
+    """A model, and who of it speaks for each agent."""
+
+    model: Trainable
+    seats: Mapping[str, Seat]
+
+
 class Dialogues(SpokenGame):
     """A scene and a model that speaks in it: what teams of language models are trained, evaluated and recorded on."""
 
-    def __init__(self, scene: Scene, model: Trainable, seats: Mapping[str, Seat], limits: Limits, credit: Credit):
-        self.scene, self.model, self.seats, self.limits, self.credit = scene, model, seats, limits, credit
+    def __init__(self, s: LanguageSettings, credit: Credit):
+        scene = given.scene_of(s)
+        model = given.model_of(s, scene)
+        self.scene, self.model, self.credit, self.limits = scene, model, credit, given.limits_of(s)
+        self.seats = given.seated(s, scene, model)
+        self._settings = dataclasses.replace(s, share=False)
         self.spec = Spec(
             agents=len(scene.agents),
             observation=1,
@@ -79,11 +94,44 @@ class Dialogues(SpokenGame):
         """Fresh tasks."""
         return [self.scene.draw(random) for _ in range(count)]
 
-    def talk(self, tasks: Sequence[Any], seed: Sequence[int], version: int = 0, temperature: float | None = None):
+    def talk(
+        self, tasks: Sequence[Any], seed: Sequence[int], version: int = 0, temperature: float | None = None
+    ) -> list[Transcript]:
         """One episode for each task, by the members that are loaded."""
-        seats = dict(self.seats)
+        return self._talk(self.seats, tasks, seed, version, temperature)
+
+    def played(self, team: LanguageTeam, tasks: Sequence[Any], seed: Sequence[int]) -> list[Transcript]:
+        """One episode for each task by `team`, whose members stay loaded."""
+        if not team.apart:
+            self.load(team.members)
+            return self.talk(tasks, seed, temperature=team.temperature)
+        for member, weights in enumerate(team.members):
+            self._roomy.model.load(member, weights)
+        return self._talk(self._roomy.seats, tasks, seed, 0, team.temperature)
+
+    def mixed(self, teams: Sequence[LanguageTeam]) -> LanguageTeam:
+        """The team in which agent k is spoken for by its member in `teams[k]`, at that team's temperature.
+
+        Raises `InputError` where temperatures differ.
+        """
+        heat = {team.temperature for team in teams}
+        if len(heat) > 1:
+            raise InputError(f"teams that speak at temperatures {sorted(heat)} do not mix: pass greedy teams")
+        place = range(len(teams)) if teams[0].apart else [self.seats[agent].member for agent in self.scene.agents]
+        members = tuple(team.members[at] for team, at in zip(teams, place, strict=True))
+        return LanguageTeam(members=members, temperature=heat.pop(), apart=True)
+
+    @functools.cached_property
+    def _roomy(self) -> "Room":
+        """A model with a member for every agent: the game's own where nobody shares one."""
+        if len({seat.member for seat in self.seats.values()}) == len(self.seats):
+            return Room(self.model, self.seats)
+        model = given.model_of(self._settings, self.scene)
+        return Room(model, given.seated(self._settings, self.scene, model))
+
+    def _talk(self, seats: Mapping[str, Seat], tasks, seed, version: int, temperature: float | None):
         if temperature is not None:
-            seats = {agent: Seat(seat.model, seat.member, seat.trained, temperature) for agent, seat in seats.items()}
+            seats = {agent: dataclasses.replace(seat, temperature=temperature) for agent, seat in seats.items()}
         return play(self.scene, seats, tasks, seed, version=version, limits=self.limits)
 
     def load(self, members: Sequence[Weights]) -> None:
@@ -93,21 +141,18 @@ class Dialogues(SpokenGame):
 
     def episodes(self, team: LanguageTeam, key: PRNGKeyArray, count: int) -> tuple[np.ndarray, np.ndarray]:
         words = seeds(key)
-        self.load(team.members)
-        tasks = self.tasks(np.random.default_rng([*words, 3]), count)
-        played = self.talk(tasks, (*words, 4), temperature=team.temperature)
+        played = self.played(team, self.tasks(np.random.default_rng([*words, 3]), count), (*words, 4))
         return np.array([returns_of(one, self.scene) for one in played]), np.array([len(one.calls) for one in played])
 
     def record(self, team: LanguageTeam, key: PRNGKeyArray, group: int = 4) -> dict[str, Any]:
         words = seeds(key)
-        self.load(team.members)
         drawn = self.tasks(np.random.default_rng([*words, 5]), SHOWN)
         task = np.repeat(np.arange(SHOWN), group)
-        played = self.talk([drawn[index] for index in task], (*words, 6), temperature=team.temperature)
+        played = self.played(team, [drawn[index] for index in task], (*words, 6))
         rows = turns(played, task, self.scene.agents)
         worth = self.credit(rows)
-        shown = [_shown(one, worth[rows.episode == episode], int(task[episode])) for episode, one in enumerate(played)]
-        return {"dialogues": shown, "return": float(np.mean([returns_of(one, self.scene) for one in played]))}
+        told = [shown(one, worth[rows.episode == episode], int(task[episode])) for episode, one in enumerate(played)]
+        return {"dialogues": told, "return": float(np.mean([returns_of(one, self.scene) for one in played]))}
 
 
 def once(turns: Turns) -> Float[np.ndarray, "turn"]:
@@ -123,11 +168,10 @@ def dialogue(
     What `chains` joins is one sequence to learn from, which counts what `weigh` says of its first turn; 0: it is left out.
     Raises `InputError` where scene and model do not fit, before anything is learned.
     """
-    scene = given.scene_of(s)
-    model = given.model_of(s, scene)
     if min(s.tasks, s.group) < 1:
         raise InputError(f"an update has {s.tasks} tasks of {s.group} attempts: give 1 or more of each")
-    game = Dialogues(scene, model, given.seated(s, scene, model), given.limits_of(s), credit)
+    game = Dialogues(s, credit)
+    scene, model = game.scene, game.model
     seats = given.seats_of(s, scene)
 
     def init(key: PRNGKeyArray) -> Talking:
@@ -250,22 +294,6 @@ def measured(played: Sequence[Transcript], rows: Turns, scene: Scene) -> dict[st
 def returns_of(transcript: Transcript, scene: Scene) -> Float[np.ndarray, "agent"]:
     outcome = transcript.outcome
     return np.array([outcome[agent] if isinstance(outcome, dict) else outcome for agent in scene.agents], np.float32)
-
-
-def _shown(transcript: Transcript, worth: np.ndarray, group: int) -> dict[str, Any]:
-    """One episode to be read: everything said, in order, with the reward and the advantage of what agents said."""
-    calls = {call.message.number: (index, call) for index, call in enumerate(transcript.calls)}
-    said = []
-    for message in transcript.messages:
-        entry: dict[str, Any] = {"author": message.author, "text": message.text}
-        if message.number in calls:
-            index, call = calls[message.number]
-            entry |= {"reward": transcript.reward(call), "advantage": float(worth[index]), "stop": message.stop.value}
-        said.append(entry)
-    outcome = transcript.outcome
-    total = float(np.mean(list(outcome.values()))) if isinstance(outcome, dict) else float(outcome)
-    events = {name: count for name, count in transcript.events.items() if name not in ("tokens",) and count}
-    return {"task": str(transcript.task), "group": group, "return": total, "messages": said, "events": events}
 
 
 def seeds(key: PRNGKeyArray) -> tuple[int, ...]:

@@ -130,6 +130,11 @@ def limits_of(s: LanguageSettings) -> Limits:
 def model_of(s: LanguageSettings, scene: Scene):
     """The model that is asked for. Raises `InputError` for one that is not known, or a tiny one without words."""
     kind, _, place = s.model.partition(":")
+    if kind in ("endpoint", "scripted"):
+        raise InputError(
+            f"'{s.model}' gives no weights to train: try the team on it with `interplay talk {s.game} --model {s.model}`, "
+            f"or train {', '.join(MODELS)} (local:FOLDER)"
+        )
     if kind not in MODELS or bool(place) != (kind == "local"):
         raise InputError(f"there is no model '{s.model}': use {', '.join(MODELS)} (local:FOLDER)")
     return MODELS[kind](s, scene)

@@ -91,11 +91,12 @@ def is_dialogue(path: Path) -> bool:
 
 
 def _record(name: str, data: dict[str, Any]) -> Record:
-    shown = [_dialogue(one) for one in data["dialogues"][:MOST]]
+    shown = [dialogue(one) for one in data["dialogues"][:MOST]]
     return Record(name, data.get("seed"), str(data.get("mode", "unknown")), shown)
 
 
-def _dialogue(data: dict[str, Any]) -> Dialogue:
+def dialogue(data: dict[str, Any]) -> Dialogue:
+    """One episode as the page sets it."""
     events = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in dict(data.get("events") or {}).items())
     return Dialogue(_cut(data["task"]), int(data["group"]), _number(data["return"]), list(_lines(data)), events)
 

@@ -32,6 +32,11 @@ class Saved:
         return self._layout.method.game
 
     @property
+    def spoken(self) -> bool:
+        """Whether its agents are language models, who have names and talk."""
+        return isinstance(self.game, SpokenGame)
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         return self._layout.seeds
 
@@ -95,12 +100,40 @@ class Saved:
         Mean returns over agents and `episodes` fresh episodes; `self_play` is the mean of the diagonal, `cross_play` of
         the rest (None where there is one seed).
         """
-        teams = [self.team(seed).greedy() if greedy else self.team(seed) for seed in self.seeds]
+        teams = [self.team(seed) for seed in self.seeds]
+        return {"seeds": list(self.seeds), **self._paired(teams, episodes, greedy, side)}
+
+    def seat_by_seat(self, episodes: int = 128, greedy: bool = True) -> dict[str, Any]:
+        """`crossplay`, and under `by_agent` the same for every agent in turn: that agent of seed i, all others of seed j.
+
+        Who fares worst with partners it was not trained with has the lowest `cross_play`.
+        """
+        spec, teams = self.game.spec, [self.team(seed) for seed in self.seeds]
+        names = spec.names or [f"agent_{agent}" for agent in range(spec.agents)]
+        told = {name: self._paired(teams, episodes, greedy, (agent,)) for agent, name in enumerate(names)}
+        apart = {name: {part: one[part] for part in ("crossplay", "cross_play")} for name, one in told.items()}
+        return {"seeds": list(self.seeds), **told[names[0]], "by_agent": apart}
+
+    def pool(
+        self, episodes: int = 128, greedy: bool = True, side: tuple[int, ...] = (0,), seed: int | None = None
+    ) -> dict[str, Any]:
+        """How the checkpoints that the run has kept fare with each other, as `crossplay` for one seed, oldest first.
+
+        `steps` says when each was made; `interplay train --keep` how many there are.
+        """
+        place = self._place(seed)
+        kept, _ = state.all_good(self.run.checkpoints)
+        teams = [self._layout.team(loop.restored(self._layout, directory), place) for directory in kept]
+        steps = [state.step_of(directory) for directory in kept]
+        return {"steps": steps, "seed": self.seeds[place], **self._paired(teams, episodes, greedy, side)}
+
+    def _paired(self, teams: list[Team], episodes: int, greedy: bool, side: tuple[int, ...]) -> dict[str, Any]:
+        """Mean returns of every pair of teams, its mean on the diagonal and off it."""
+        teams = [team.greedy() for team in teams] if greedy else teams
         table = crossplay.matrix(teams, self.game, jax.random.key(EVALUATION_KEY), episodes, side).mean(-1)
         apart = table[~np.eye(len(teams), dtype=bool)]
         return {
             "crossplay": table.tolist(),
-            "seeds": list(self.seeds),
             "self_play": float(np.diag(table).mean()),
             "cross_play": float(apart.mean()) if apart.size else None,
             "episodes": episodes,

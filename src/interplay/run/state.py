@@ -129,6 +129,18 @@ def check(directory: Path | str) -> dict[str, Any]:
     return manifest
 
 
+def all_good(checkpoints: Path | str) -> tuple[list[Path], list[str]]:
+    """All whole checkpoints, oldest first, and a line for each that had to be skipped."""
+    good, notes = [], []
+    for directory in reversed(_newest_first(Path(checkpoints))):
+        try:
+            check(directory)
+            good.append(directory)
+        except CheckpointError as error:
+            notes.append(f"skipped: {error}")
+    return good, notes
+
+
 def find_good(checkpoints: Path | str) -> tuple[Path | None, list[str]]:
     """The newest whole checkpoint (None if there is none) and a line for each newer one that had to be skipped."""
     notes = []
