@@ -52,7 +52,7 @@ def learned(slug, updates, seeds=3, **changes):
     [
         ("reinforce", {"share": False}),
         ("ippo", {"share": False, **PASSES}),
-        ("mappo", {"share": False, **PASSES}),
+        pytest.param("mappo", {"share": False, **PASSES}, marks=pytest.mark.slow),
     ],
 )
 def test_the_optimum_is_found_where_best_responses_lead_to_it(slug, changes):
@@ -60,6 +60,7 @@ def test_the_optimum_is_found_where_best_responses_lead_to_it(slug, changes):
     assert (told["return"][-10:].mean(0) > 7.8).all()
 
 
+@pytest.mark.slow
 def test_happo_climbs_to_the_second_best_equilibrium():
     told = learned("happo", 200, game="climbing", **SMALL, **PASSES)
     final = told["return"][-10:].mean(0)

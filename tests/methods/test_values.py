@@ -48,7 +48,7 @@ SLOW = pytest.mark.slow  # the others have every choice in them once
         pytest.param(vdn, {}, marks=SLOW),
         (vdn, {"priority": 0.6}),
         pytest.param(qmix, {"mixed": 8, "hyper": 16}, marks=SLOW),
-        (qmix_recurrent, {"mixed": 8, "hyper": 16, "memory": 8, "sampled": 16}),
+        pytest.param(qmix_recurrent, {"mixed": 8, "hyper": 16, "memory": 8, "sampled": 16}, marks=SLOW),
     ],
 )
 def test_climbing_is_climbed(module, changes):
@@ -63,7 +63,13 @@ CERTAIN = {"game": "interplay.games.matrix:matrix(payoff=[[0.4]],horizon=3)", "d
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"n_step": 2}, {"memory": 8, "sampled": 8, "rate": 5e-3}, {"double": False, "priority": 0.3}]
+    "more",
+    [
+        pytest.param({}, marks=SLOW),
+        {"n_step": 2},
+        {"memory": 8, "sampled": 8, "rate": 5e-3},
+        pytest.param({"double": False, "priority": 0.3}, marks=SLOW),
+    ],
 )
 def test_values_become_those_of_the_game(more):
     told = learned(dqn, **{**CERTAIN, "follow": 0.05, **more})
@@ -72,6 +78,7 @@ def test_values_become_those_of_the_game(more):
     assert told["explained_variance"][0, -50:].mean() > 0.9
 
 
+@pytest.mark.slow
 def test_several_steps_reach_the_same_values_sooner():
     one, three = (learned(dqn, n_step=n, steps=1_500, **CERTAIN)["value"][0] for n in (1, 3))
     assert abs(three[-5:].mean() - 0.8) < abs(one[-5:].mean() - 0.8)
