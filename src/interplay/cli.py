@@ -20,6 +20,7 @@ from interplay.commands.words import INTERRUPTED, NAMES, Outcome, app, complain
 
 GROUPS = (
     "training",
+    "talking",
     "demonstrating",
     "claims",
     "solving",

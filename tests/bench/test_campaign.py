@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -220,3 +221,19 @@ def test_a_cluster_without_its_package_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install 'interplay\[ray\]'"):
         run(on="ray")
+
+
+def test_an_arm_may_take_longer_to_say_as_many_tokens(monkeypatch, here):
+    from interplay.bench.claim import Scale, Trained
+    from interplay.run import training
+
+    asked = {}
+    monkeypatch.setattr(training, "train", lambda method, name, **given: asked.update(given))
+    arm = Trained("grpo", {}, games={"ledger": "ledger-alone"}, longer=1.5)
+    campaign._trained(
+        SimpleNamespace(claim=SimpleNamespace(games={"ledger": "ledger"})), arm, "ledger", Scale(2, 128), here / "run"
+    )
+    assert asked["steps"] == 192
+    rows = [{"seed": seed, "tokens": 4.0 + seed} for seed in (0, 1) for _ in range(3)]
+    assert campaign._tokens(rows, seeds=2, episodes=8) == {"tokens": 3 * 8 * 4.5}
+    assert campaign._tokens([{"seed": 0, "return": 1.0}], 1, 8) == {}

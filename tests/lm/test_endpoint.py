@@ -8,7 +8,8 @@ import time
 import pytest
 
 from interplay.core.errors import InputError
-from interplay.lm.endpoint import Endpoint
+from interplay.lm.constrain import Trie
+from interplay.lm.endpoint import Endpoint, among
 from interplay.lm.model import Model, Stop
 from interplay.lm.play import Seat, play
 from interplay.lm.scene import Scene
@@ -100,3 +101,45 @@ def test_a_server_that_is_down_is_counted():
 def test_an_address_that_is_none_is_refused():
     with pytest.raises(InputError, match="write http://HOST:PORT/v1"):
         Endpoint("localhost:8000", "test")
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("Yes.", "yes"),
+        ("I say **no**", "no"),
+        ("yes or no", None),
+        ("yesterday", None),
+        ("not sure", "not sure"),
+        ("", None),
+    ],
+)
+def test_an_answer_is_what_names_one_choice(said, meant):
+    assert among(said, ["yes", "no", "not sure"]) == meant
+
+
+def test_choices_are_asked_for_in_words_and_never_as_a_tree(url):
+    async def choose(team, task):
+        said = await team.say("solver", task, answers=(word for word in ("hello", "world")))
+        return float(said.text == "hello")
+
+    scene = Scene("choose", ("solver",), choose, lambda random: "hello", limits={"solver": 7})
+    seat = Seat(Endpoint(url, "test", roles={"solver": "be bold"}), trained=False)
+    (one,) = play(scene, {"solver": seat}, ["say"], (0,))
+    assert [body["messages"][0]["content"] for body, _ in Server.seen] == ["be bold"] * 3
+    assert one.events == {"tokens": one.events["tokens"], "outside": 1}  # it said both of them, three times
+    assert one.calls[0].message.stop is Stop.OUTSIDE
+
+    async def tree(team, task):
+        return await team.say("solver", task, answers=Trie([[1]], end=0))
+
+    with pytest.raises(InputError, match=r"give answers=.* as words"):
+        play(Scene("tree", ("solver",), tree, lambda random: ""), {"solver": seat}, ["say"], (0,))
+
+
+def test_trouble_is_known_before_anything_is_asked(url):
+    assert Endpoint(url, "test").trouble() == ""
+    Server.moods = [401]
+    assert Endpoint(url, "test").trouble() == f"{url}: the endpoint answered with status 401"
+    with pytest.raises(InputError, match="set OPENAI_API_KEY to the key"):
+        Endpoint("http://user:word@host/v1", "test")

@@ -14,7 +14,7 @@ from interplay.measure import returns
 from interplay.methods import dr_mas
 from interplay.run import devices, loop, training
 
-TALK = {"tasks": 4, "group": 4, "width": 8, "depth": 1, "imitation": 6}
+TALK = {"tasks": 4, "group": 4, "width": 8, "depth": 1, "imitation": 4}
 
 
 def test_the_seeds_of_a_run_play_with_each_other(tmp_path):
@@ -31,7 +31,7 @@ def test_language_teams_are_mixed_seat_by_seat(tmp_path, capsys):
     """All share one member that imitated an honest script; beside members that know nothing, the answerer is what counts."""
     pytest.importorskip("torch")
     game = "ledger(known=1.0,unknown=1.0,skill=1.0)"
-    more = {"share": True, "demonstrations": 64, "imitation_rate": 1e-2}
+    more = {"share": True, "demonstrations": 48, "imitation_rate": 2e-2}
     pace = loop.Pace(save=0.0, keep=5)
     run = training.train("dr-mas", game, seeds=2, steps=32, out=tmp_path / "run", pace=pace, **TALK, **more)
     saved = interplay.load(run.path)

@@ -193,7 +193,7 @@ def _trained(campaign: Campaign, arm: Trained, game: str, scale: Scale, path: Pa
         shutil.rmtree(path)
     settings = {**arm.settings, **arm.settings_on.get(game, {}), **scale.settings}
     name = arm.games.get(game, campaign.claim.games[game])
-    steps = scale.steps_on.get(game, scale.steps)
+    steps = round(arm.longer * scale.steps_on.get(game, scale.steps))
     training.train(arm.method, name, steps=steps, seeds=scale.seeds, out=path, **settings)
     return path
 
@@ -226,7 +226,14 @@ def _budget(path: Path) -> dict[str, float]:
         "updates": updates * method.cost.updates,
         "parameters": sum(leaf.size for leaf in leaves),
         "training_seconds": status["step"] * run.settings["seeds"] / max(status["steps_per_second"] or 1.0, 1e-9),
+        **_tokens(run.metrics(), run.settings["seeds"], method.cost.steps),
     }
+
+
+def _tokens(rows: list[dict[str, Any]], seeds: int, episodes: int) -> dict[str, float]:
+    """Tokens that one seed's agents said while they learned, where its log tells how many an episode has."""
+    said = [row["tokens"] for row in rows if "tokens" in row]
+    return {"tokens": sum(said) * episodes / seeds} if said else {}
 
 
 def result(campaign: Campaign) -> Done:

@@ -67,7 +67,8 @@ class Trained:
     """An arm that trains `method` with `settings` and measures the run.
 
     `settings_on` changes settings on some games and `games` puts another game in the place of one, by their labels; `on`
-    names the games that the arm is for (all where it names none).
+    names the games that the arm is for (all where it names none). It takes `longer` times the scale's steps, for arms that
+    are to spend as much of something else, such as tokens.
     """
 
     method: str
@@ -77,6 +78,7 @@ class Trained:
     settings_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     games: Mapping[str, str] = field(default_factory=dict)
     on: tuple[str, ...] = ()
+    longer: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from interplay.report import numbers, page, plots
 NAMES = {
     "steps": "steps per seed",
     "updates": "gradient steps per seed",
+    "tokens": "tokens said per seed",
     "parameters": "parameters",
     "seconds": "seconds",
 }

@@ -1,9 +1,9 @@
 """M-GRPO's claim: planner and sub-agent, trained together from the same attempts, beat a planner with a frozen sub-agent.
 
 Teams answer questions of one to four facts, a seeker fetching one at a time. All arms start from the same imitation of a
-script that errs, so the seeker bounds what a planner alone can learn. Two more arms freeze one agent each; one is a single
-agent with as many parameters and as many attempts. Controls leave out what is said to matter: alignment, groups by task, the
-seeker's share in the planner's success and its own service.
+script that errs, so the seeker bounds what a planner alone can learn. Two more arms freeze one agent each; two are a single
+agent with as many parameters, and as many attempts or as many tokens said. Controls leave out what is said to matter:
+alignment, groups by task, the seeker's share in the planner's success and its own service.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from interplay.bench.verdict import better, near
 
 EPISODES = 512
 ALONE = {"two-hop": "two-hop-alone"}
+TOKENS = 2.1  # of an episode of the team to one of the single agent, both by their scripts (24.6 and 11.6)
 
 
 def solved(run: Path) -> Sequence[float]:
@@ -55,6 +56,9 @@ CLAIM = Claim(
         "seeker frozen": trained("main agent only", learning="planner"),
         "planner frozen": trained("sub-agent only", learning="seeker"),
         "single agent": Trained("grpo", {"width": 92}, solved, "one agent for all of it", games=ALONE),
+        "single agent, equal tokens": Trained(
+            "grpo", {"width": 92}, solved, "one agent, as many tokens as the team", games=ALONE, longer=TOKENS
+        ),
     },
     controls={
         "not aligned": Control(trained("every call counts once", alignment="none"), against="m-grpo"),

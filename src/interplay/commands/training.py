@@ -167,7 +167,9 @@ def evaluate(
     if crossplay:
         _pairs(result, [f"seed {seed}" for seed in result["seeds"]])
         for name, told in result.get("by_agent", {}).items():
-            print(f"{name} with others' partners: {_mean(told['cross_play'])}, with its own: {_mean(result['self_play'])}")
+            print(
+                f"{name} with others' partners: {_mean(told['cross_play'])}, with its own: {_mean(result['self_play'])}"
+            )
     if pool:
         _pairs(result["pool"], [f"step {step:,}" for step in result["pool"]["steps"]])
     return DONE

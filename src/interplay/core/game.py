@@ -160,7 +160,9 @@ class SpokenGame(HostGame):
 
     def mixed(self, teams: Sequence[Any]) -> Any:
         """The team in which agent k speaks as it does in `teams[k]`. Raises `InputError` where there is no such team."""
-        raise InputError(f"{type(self).__name__} cannot mix the agents of several teams: evaluate them without --crossplay")
+        raise InputError(
+            f"{type(self).__name__} cannot mix the agents of several teams: evaluate them without --crossplay"
+        )
 
 
 AnyGame = Game[Any] | HostGame

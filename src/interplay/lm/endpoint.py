@@ -45,7 +45,9 @@ class Endpoint:
 
     def __post_init__(self):
         if re.search(r"[@?]", self.url):
-            raise InputError(f"the endpoint's address holds more than a place: set {self.key} to the key, and leave it out")
+            raise InputError(
+                f"the endpoint's address holds more than a place: set {self.key} to the key, and leave it out"
+            )
         if not self.url.startswith(("http://", "https://")):
             raise InputError(f"the endpoint's address is '{self.url}': write http://HOST:PORT/v1")
         if self.tries < 1 or self.side_by_side < 1:

@@ -182,9 +182,7 @@ class Stage:
             raise InputError(f"nobody speaks for '{agent}': the team has {', '.join(self.seats)}")
         return self.seats[agent]
 
-    def among(
-        self, answers: Answers | Iterable[str] | None, codec: Any
-    ) -> tuple[Answers | None, tuple[str, ...]]:
+    def among(self, answers: Answers | Iterable[str] | None, codec: Any) -> tuple[Answers | None, tuple[str, ...]]:
         """The tree of some legal answers, made once for each model, and the answers in words, where those were given.
 
         Raises `InputError` for a tree of tokens where a model takes words.

@@ -23,7 +23,7 @@ from interplay.core.team import ORDER, Team
 from interplay.credit import groups
 from interplay.lm.learner import Learner
 from interplay.lm.model import Trainable, Weights
-from interplay.lm.play import Limits, Seat, play
+from interplay.lm.play import Seat, play
 from interplay.lm.scene import Scene
 from interplay.lm.scripted import Scripted
 from interplay.lm.transcript import Chains, Transcript, Turns, each_call, shown, turns

@@ -19,6 +19,7 @@ EXTRAS = {  # what it gives -> (package, extra)
     "Trackio logs": ("trackio", "sinks"),
     "game trees of OpenSpiel": ("pyspiel", "openspiel"),
     "language models": ("torch", "lm"),
+    "tools of MCP servers": ("mcp", "mcp"),
 }
 SANDBOX = "apt-get install bubblewrap (or your system's package of that name)"
 
