@@ -50,16 +50,20 @@ def test_what_can_be_had_is_what_trying_everything_brings():
     np.testing.assert_array_equal(reachable(game), found)
 
 
+def test_two_treasures_of_one_step_are_two():
+    found = reachable(treasures(("gPPg", "....", "cc.."), horizon=1))
+    assert found.tolist() == [[0, 0], [1, 0], [2, 0]]
+
+
 @pytest.mark.slow  # 1.3 million states, 7 times
 def test_the_default_map_makes_one_choose():
     front = pareto.front(reachable(treasures()))
-    assert front.tolist() == [[0, 4], [3, 3], [5, 2], [6, 1], [7, 0]]
+    assert front.tolist() == [[1, 4], [4, 3], [5, 2], [6, 1], [7, 0]]
     assert pareto.supported(front).tolist() == [
-        [0, 4],
-        [3, 3],
-        [5, 2],
+        [1, 4],
+        [4, 3],
         [7, 0],
-    ]  # (6, 1) is on a line, and never best alone
+    ]  # the two between are on a line, and never best alone
 
 
 def test_a_weighed_game_pays_the_weighted_sum():

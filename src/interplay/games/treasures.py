@@ -100,7 +100,7 @@ def treasures(map: tuple[str, ...] = MAP, horizon: int = 7) -> Treasures:
     Reward [objective]: gold and chests taken in this step, the same for all agents. Gold goes to whoever stands on it, a
     chest opens while two or more agents stand on it or next to it. Ends after `horizon` steps, which agents see coming.
 
-    With the default map and horizon the front is (0, 4), (3, 3), (5, 2), (6, 1), (7, 0).
+    With the default map and horizon the front is (1, 4), (4, 3), (5, 2), (6, 1), (7, 0).
 
     Observation: row and column as one-hots, of the agent itself first and then of the others in their order; which
     treasures are left, gold first; the share of time that is left. Actions: stay, north, south, west, east; into the
@@ -143,7 +143,7 @@ def reachable(game: Treasures) -> Float[np.ndarray, "point objective"]:
     bits, left, cell = 1 << np.arange(gold + chests), np.arange(many), cells ** np.arange(agents)[::-1]
     takes = np.where(game.kinds == GOLD, (place[:, :, None] == game.places).any(1), near[place].sum(1) >= 2) @ bits
     taken = left & takes[:, None]  # [joint place, treasures left]: what is taken on arriving there
-    count = np.array([((np.arange(many)[:, None] & bits) > 0) @ (game.kinds == kind) for kind in (GOLD, CHEST)])
+    count = np.array([((left[:, None] & bits) > 0).astype(int) @ (game.kinds == kind) for kind in (GOLD, CHEST)])
     shift = count[GOLD][taken] * (chests + 1) + count[CHEST][taken]
     value, rows = np.ones((len(place), many), np.int64), np.arange(len(place))[:, None]
     for _ in range(game.spec.horizon):
