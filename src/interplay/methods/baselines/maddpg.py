@@ -12,6 +12,7 @@ import optax
 
 from interplay import games
 from interplay.core import population
+from interplay.core.errors import ONE_REWARD, InputError
 from interplay.core.method import Method
 from interplay.credit import returns
 from interplay.methods.baselines import dqn
@@ -78,9 +79,11 @@ def build(s: Settings) -> Method:
 
 def learning(s: Settings, *, critics: int = 1, every: int = 1, smoothing: float = 0.0, limit: float = 0.5) -> Method:
     """MADDPG with `critics` for each agent, actors and targets that move at every `every`-th gradient step only, and target
-    actions smoothed by noise of size `smoothing`, cut at `limit`.
+    actions smoothed by noise of size `smoothing`, cut at `limit`. Raises `InputError` for games of several objectives.
     """
     game = games.make(s.game)
+    if game.spec.objectives:
+        raise InputError(ONE_REWARD.format(objectives=game.spec.objectives))
     seats = (population.shared if s.share else population.separate)(game.spec.agents)
     noise = exploring.linear(1.0, s.noise, s.noise_steps)
     shape = {"width": s.width, "depth": s.depth, "softness": s.softness}
