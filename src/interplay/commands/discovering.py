@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from interplay.commands.words import DONE, INTERRUPTED, Outcome, command, complain
-from interplay.core.errors import InputError
+from interplay.commands.words import DONE, INTERRUPTED, Outcome, asking, command, complain
 
 
 @command
@@ -88,17 +87,14 @@ def _settings(what: Any, games, held_out, start: str, horizons) -> Any:
 
 
 def _proposer(what: Any, settings: Any, endpoint: str, model: str) -> tuple[Any, str]:
-    if not endpoint:
-        if model:
-            raise InputError("a model proposes behind an endpoint: give --endpoint, or leave --model away")
+    ask = asking(endpoint, model)
+    if ask is None:
         return None, "typed mutator"
-    from interplay.lm import client as endpoints
     from interplay.methods import writing
 
-    there = endpoints.from_environment(endpoint, model)
     space = what.space
     read = lambda text: space.genome(space.read(text))
-    return writing.proposer(lambda said: endpoints.ask(there, said), space.about(), read), model
+    return writing.proposer(ask, space.about(), read), model
 
 
 def _say(found: dict[str, Any]) -> None:

@@ -84,14 +84,8 @@ def _settings(task: str, pairs: tuple[str, ...]) -> Any:
 def _hands(endpoint: str, model: str) -> Any:
     from interplay.run import evolving
 
-    if not endpoint:
-        if model:
-            raise InputError("a model proposes behind an endpoint: give --endpoint, or leave --model away")
-        return evolving.EMBEDDED
-    from interplay.lm import client
-
-    there = client.from_environment(endpoint, model)
-    return evolving.by_model(model, lambda said: client.ask(there, said))
+    ask = words.asking(endpoint, model)
+    return evolving.EMBEDDED if ask is None else evolving.by_model(model, ask)
 
 
 def _say(found: dict[str, Any]) -> None:

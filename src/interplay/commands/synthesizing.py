@@ -7,7 +7,6 @@ import tyro
 
 from interplay.commands import words
 from interplay.commands.words import DONE, INTERRUPTED, Outcome, command, complain
-from interplay.core.errors import InputError
 
 
 @command
@@ -74,17 +73,12 @@ def _settings(game: str, feedback: str, pairs: tuple[str, ...]) -> Any:
 
 
 def _proposer(endpoint: str, model: str) -> tuple[Any, str]:
-    if not endpoint:
-        if model:
-            raise InputError("a model proposes behind an endpoint: give --endpoint, or leave --model away")
+    ask = words.asking(endpoint, model)
+    if ask is None:
         return None, "bandit over typed changes"
-    from interplay.lm import client as endpoints
     from interplay.methods import policy_synthesis, writing
 
-    there = endpoints.from_environment(endpoint, model)
-    return writing.proposer(
-        lambda said: endpoints.ask(there, said), policy_synthesis.ABOUT, policy_synthesis.read
-    ), model
+    return writing.proposer(ask, policy_synthesis.ABOUT, policy_synthesis.read), model
 
 
 def _say(found: dict[str, Any]) -> None:

@@ -61,6 +61,21 @@ def fitting(known: Any, method: str, pairs: tuple[str, ...]) -> dict[str, Any]:
     return values
 
 
+def asking(endpoint: str, model: str) -> Callable | None:
+    """What asks `model` behind `endpoint`, its key taken from the environment; None where no endpoint is given.
+
+    Raises `InputError` for a model without an endpoint.
+    """
+    if not endpoint:
+        if model:
+            raise InputError("a model proposes behind an endpoint: give --endpoint, or leave --model away")
+        return None
+    from interplay.lm import client
+
+    there = client.from_environment(endpoint, model)
+    return lambda said: client.ask(there, said)
+
+
 def say(notes: Iterable[str]) -> None:
     """Say several things, a line each."""
     for note in notes:

@@ -21,7 +21,7 @@ from interplay.lm.critic import Critic, Lesson, value_gradient
 from interplay.lm.learner import Learner
 from interplay.lm.model import Trainable
 from interplay.lm.objectives import Tokens, slopes, tensors
-from interplay.lm.update import Adam, Averages, Member, packed, parts
+from interplay.lm.update import Adam, Averages, Member, costs, packed, parts
 from interplay.objectives import tokens
 
 EARLY = 10  # biases whose median is what is usual
@@ -98,7 +98,7 @@ def policy_gradient(
     """
     slope, sums = model.slope(seat), dict[str, float]()
     bias, count = torch.zeros_like(slope), sum(len(lesson.advantage) for lesson in lessons)
-    for part in parts([lesson.row for lesson in lessons], range(len(lessons))):
+    for part in parts([lesson.row for lesson in lessons], range(len(lessons)), costs(model)):
         mine = [lessons[index] for index in part]
         batch, known = packed([lesson.row for lesson in mine], model.codec.size)
         log_prob, entropy = model.score(seat, batch)

@@ -19,7 +19,7 @@ from interplay.credit import groups
 from interplay.credit.turns import at_turn_ends, gae
 from interplay.lm.model import Batch, Trainable
 from interplay.lm.tiny import Decoder, Size, Tiny
-from interplay.lm.update import Row, packed, parts
+from interplay.lm.update import Row, costs, packed, parts
 
 Own = Float[np.ndarray, "own"]
 
@@ -89,7 +89,7 @@ def judged(
 def looked(policy: Trainable, critic: Critic, seat: int, rows: Sequence[Row]) -> tuple[list[Own], list[Own], list[Own]]:
     """For every row the reward, V and log π of its own tokens."""
     found: list[tuple] = [()] * len(rows)
-    for part in parts(rows, range(len(rows))):
+    for part in parts(rows, range(len(rows)), costs(policy)):
         batch, known = packed([rows[index] for index in part], policy.codec.size)
         value, log_prob = critic.value(seat, batch).numpy(), policy.score(seat, batch)[0].numpy()
         reward = known.advantage * at_turn_ends(np.ones(int(known.turn.max()) + 1), known.turn, known.mask)

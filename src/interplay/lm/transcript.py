@@ -120,8 +120,11 @@ class Transcript:
 
     def reward(self, call: Call) -> float:
         """What the call is credited with: the outcome for its agent and what it earned by itself."""
-        shared = self.outcome[call.agent] if isinstance(self.outcome, dict) else self.outcome
-        return float(shared) + call.bonus
+        return self.earned(call.agent) + call.bonus
+
+    def earned(self, agent: str) -> float:
+        """An agent's part of the outcome."""
+        return float(self.outcome[agent] if isinstance(self.outcome, dict) else self.outcome)
 
     def paid(self, call: Call) -> float:
         """What the call's agent got for the round that the call belongs to.

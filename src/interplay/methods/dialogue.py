@@ -292,8 +292,7 @@ def measured(played: Sequence[Transcript], rows: Turns, scene: Scene) -> dict[st
 
 
 def returns_of(transcript: Transcript, scene: Scene) -> Float[np.ndarray, "agent"]:
-    outcome = transcript.outcome
-    return np.array([outcome[agent] if isinstance(outcome, dict) else outcome for agent in scene.agents], np.float32)
+    return np.array([transcript.earned(agent) for agent in scene.agents], np.float32)
 
 
 def seeds(key: PRNGKeyArray) -> tuple[int, ...]:

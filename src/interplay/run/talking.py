@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from interplay.core.errors import InputError, at_least
 from interplay.credit import groups
@@ -95,7 +95,7 @@ def speaker(asked: Asked, scene: Scene) -> Model:
 def measured(played: Sequence[tuple[int, Transcript]], scene: Scene) -> dict[str, Any]:
     """Returns with an interval over tasks, tokens said and read, calls, and what went wrong. Failed episodes earn nothing."""
     whole = [(task, one) for task, one in played if not one.events.get("failed")]
-    earned = np.array([_earned(one, scene) for _, one in whole])
+    earned = np.array([[one.earned(agent) for agent in scene.agents] for _, one in whole])
     tasks = np.array([task for task, _ in whole])
     by_task = [float(earned[tasks == task].mean()) for task in np.unique(tasks)]
     calls = [call for _, one in played for call in one.calls]
@@ -121,11 +121,6 @@ def measured(played: Sequence[tuple[int, Transcript]], scene: Scene) -> dict[str
             for place, agent in enumerate(scene.agents)
         },
     }
-
-
-def _earned(transcript: Transcript, scene: Scene) -> Float[np.ndarray, "agent"]:
-    outcome = transcript.outcome
-    return np.array([outcome[agent] if isinstance(outcome, dict) else outcome for agent in scene.agents], float)
 
 
 def _said(call: Call) -> int:
