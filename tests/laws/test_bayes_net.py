@@ -152,7 +152,8 @@ def test_blind_actors_learn_nothing_from_their_parents():
         )
 
 
-@pytest.mark.parametrize("graph", ["learned", pytest.param("line", marks=pytest.mark.slow)])
+@pytest.mark.slow  # the learned graph of tests/contracts is the fast one
+@pytest.mark.parametrize("graph", ["learned", "line"])
 def test_the_contracts_hold(graph):
     method = build(graph=graph, minibatches=1)
     assert_method(method)

@@ -94,7 +94,7 @@ def test_the_speaker_learns_through_its_messages_only(ablation, learns):
 
 
 @pytest.mark.parametrize("channel", ["continuous", "discrete", "published"])
-@pytest.mark.parametrize("game", ["spread", "sum-guessing", "speaker-listener"])
+@pytest.mark.parametrize("game", ["spread", pytest.param("sum-guessing", marks=pytest.mark.slow), "speaker-listener"])
 def test_ratios_are_one_before_the_first_update(channel, game):
     method = build(channel=channel, game=game, memory=4 if game == "spread" else 0)
     state = jax.jit(method.init)(jax.random.key(0))
@@ -120,7 +120,7 @@ def test_what_is_shuffled_reaches_another_agent_each_time():
     assert carry(sent, jnp.array([[0.0], [1.0], [2.0]])).tolist() == sent.tolist()
 
 
-@pytest.mark.parametrize("channel", ["continuous", "discrete"])
+@pytest.mark.parametrize("channel", ["continuous", pytest.param("discrete", marks=pytest.mark.slow)])
 def test_the_contracts_hold(channel):
     method = build(channel=channel, minibatches=1)
     assert_method(method)

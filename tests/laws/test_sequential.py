@@ -128,7 +128,7 @@ def test_a_team_of_one_judges_as_the_whole_team_does(fixture, request):
         np.testing.assert_allclose(change(alone(team, agent), rows_of(batch, agent)), 1.0, atol=1e-5)
 
 
-@pytest.mark.parametrize("fixture", ["unequal", "continuous"])
+@pytest.mark.parametrize("fixture", [pytest.param("unequal", marks=pytest.mark.slow), "continuous"])
 def test_hatrpo_stays_in_the_region_and_improves(fixture, request):
     team, batch = request.getfixturevalue(fixture)
     learner = sequential(trust_region(trust.surrogate(), REGION), IDLE)

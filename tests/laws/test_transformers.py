@@ -80,7 +80,9 @@ def test_identical_agents_of_cmat_do_alike():
     )
 
 
-@pytest.mark.parametrize("game", ["spread", "sum-guessing", "speaker-listener"])
+@pytest.mark.parametrize(
+    "game", ["speaker-listener", *(pytest.param(name, marks=pytest.mark.slow) for name in ("spread", "sum-guessing"))]
+)
 @pytest.mark.parametrize("module", [cmat, mat])
 def test_acting_and_judging_agree(module, game):
     method = build(module, game=game)
@@ -150,13 +152,14 @@ def test_a_plan_is_one_token_a_step():
     np.testing.assert_allclose(decode(prefix, tokens, active), (weights * whole).sum(1), atol=1e-3)
 
 
+@pytest.mark.slow  # the contracts of all methods are kept in tests/contracts; these are of settings
 @pytest.mark.parametrize(
     ("module", "changes", "needs"),
     [
-        pytest.param(cmat, {}, CENTER, marks=pytest.mark.slow),
+        (cmat, {}, CENTER),
         (mat, {}, ORDER),
-        pytest.param(mat, {"order": False}, DECENTRALIZED, marks=pytest.mark.slow),
-        pytest.param(cmat, {"game": "sum-guessing"}, CENTER, marks=pytest.mark.slow),
+        (mat, {"order": False}, DECENTRALIZED),
+        (cmat, {"game": "sum-guessing"}, CENTER),
     ],
 )
 def test_the_contracts_hold(module, changes, needs):

@@ -41,7 +41,7 @@ def trained(updates, **changes):
     return method, method.team(eqx.combine(state, rest[0]))
 
 
-@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize("share", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_message_of_one_number_tells_the_sum_of_what_is_not_seen(share):
     method, team = trained(120, share=share)
     game = method.game
@@ -53,7 +53,9 @@ def test_a_message_of_one_number_tells_the_sum_of_what_is_not_seen(share):
     assert error["random"] > 0.9 * floor
 
 
-@pytest.mark.parametrize("ablation", ["mute", "random", "detach"])
+@pytest.mark.parametrize(
+    "ablation", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("mute", "random")), "detach"]
+)
 def test_what_tells_nothing_or_is_not_taught_leaves_the_floor(ablation):
     method, team = trained(60, ablation=ablation)
     game = method.game

@@ -44,7 +44,7 @@ def trained(game, make_team, passes=1):
     return state.team, after.team, metrics
 
 
-@pytest.mark.parametrize(("view", "memory"), [(views.central, 0), (views.local, 6)])
+@pytest.mark.parametrize(("view", "memory"), [(views.central, 0), pytest.param(views.local, 6, marks=pytest.mark.slow)])
 def test_an_assembly_of_one_group_is_its_part(view, memory):
     game = games.make("speaker-listener")
     make = part(view, memory=memory)
@@ -72,7 +72,7 @@ MIXED = {
 }
 
 
-@pytest.mark.parametrize("name", MIXED)
+@pytest.mark.parametrize("name", ["tag(chasers=2)", pytest.param("speaker-listener", marks=pytest.mark.slow)])
 def test_two_architectures_are_one_sound_team(name):
     game = games.make(name)
     team = assembled(game.spec, jax.random.key(0), MIXED[name])
@@ -81,7 +81,7 @@ def test_two_architectures_are_one_sound_team(name):
     assert team.needs == DECENTRALIZED
 
 
-@pytest.mark.parametrize("name", MIXED)
+@pytest.mark.parametrize("name", ["speaker-listener", pytest.param("tag(chasers=2)", marks=pytest.mark.slow)])
 def test_every_part_learns_from_ratio_one(name):
     game = games.make(name)
     before, after, metrics = trained(game, lambda key: assembled(game.spec, key, MIXED[name]))

@@ -18,7 +18,8 @@ from interplay.check.words import called, differing, guarded, listed, not_arrays
 from interplay.core.game import AnyGame
 from interplay.core.method import Method
 from interplay.core.team import Team
-from interplay.run import devices, state
+from interplay.run import devices
+from interplay.run import state as states
 from interplay.run.loop import MAY_BE_MISSING
 
 UPDATES = 2
@@ -40,17 +41,21 @@ def check_method(method: Method, seed: int = 0) -> list[str]:
     problems: list[str] = []
 
     def run():
-        first = init(devices.starting_key(seed))
-        problems.extend(_form(method, first, step))
+        with _counted(method.game) as counted:  # its steps are in the program from the first call on
+            first = init(devices.starting_key(seed))
+            jax.effects_barrier()
+            counted.clear()
+            problems.extend(_form(method, first, step))
+            jax.effects_barrier()
+            counts = tuple(counted)
         if not problems:
             problems.extend(_repeats(method, init, step, first, seed))
+        if not problems:
+            problems.extend(_cost(method, counts))
+            if method.compiled and method.batched is not None:
+                problems.extend(guarded("laying the games over two devices", lambda: _laid_over(method, first, seed)))
 
     problems += guarded("init or step", lambda: run() or ())
-    if problems:
-        return problems
-    problems += guarded("counting steps", lambda: _cost(method, init(devices.starting_key(seed))))
-    if method.compiled and method.batched is not None:
-        problems += guarded("laying the games over two devices", lambda: _laid_over(method, seed))
     return list(dict.fromkeys(problems))
 
 
@@ -91,26 +96,19 @@ def _repeats(method: Method, init: Any, step: Any, first: Any, seed: int) -> Ite
         yield f"step gives other numbers for the same state and key ({listed(changed)}): keep everything in the state"
         return
     with tempfile.TemporaryDirectory() as folder:
-        path = state.save(Path(folder) / "000000000001", here, {})
+        path = states.save(Path(folder) / "000000000001", here, {})
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), here)
-        restored = state.restore(path, shapes)
+        restored = states.restore(path, shapes)
     if changed := differing(here, restored):
         yield f"a checkpoint changes {listed(changed)}: keep only arrays in the state"
     elif changed := differing(after, step(restored, key)):
         yield f"after a checkpoint the next step differs ({listed(changed)}): put all it depends on in the state"
 
 
-def _cost(method: Method, first: Any) -> Iterator[str]:
-    """How often one step of the method really steps its game."""
-    key = devices.update_key(0, 0)
-    with _counted(method.game) as counted:
-        if method.compiled:  # what is learned is not asked for, so that only the play is compiled
-            jax.block_until_ready(jax.jit(lambda state: (method.step(state, key), state)[1])(first))
-        else:
-            method.step(first, key)
-        jax.effects_barrier()
-    if counted and counted[0] != method.cost.steps:
-        yield f"cost.steps is {method.cost.steps}, but one step of the method takes {counted[0]} of the game: say so"
+def _cost(method: Method, counts: tuple[int, ...]) -> Iterator[str]:
+    """How often one step of the method really stepped its game."""
+    if counts and counts[0] != method.cost.steps:
+        yield f"cost.steps is {method.cost.steps}, but one step of the method takes {counts[0]} of the game: say so"
 
 
 @contextlib.contextmanager
@@ -139,15 +137,14 @@ def _counted(game: AnyGame) -> Iterator[list[int]]:
         kind.step = original
 
 
-def _laid_over(method: Method, seed: int) -> Iterator[str]:
+def _laid_over(method: Method, first: Any, seed: int) -> Iterator[str]:
     """One update over two devices: the marks fit the state, and what is not split stays the same on both."""
     assert method.batched is not None
-    shapes = jax.eval_shape(method.init, devices.starting_key(seed))
-    marks = method.batched(shapes)
-    if jax.tree.structure(marks) != jax.tree.structure(shapes):
+    marks = method.batched(first)
+    if jax.tree.structure(marks) != jax.tree.structure(first):
         yield "batched(state) has another structure than the state: return True or False at every leaf"
         return
-    pairs = zip(jax.tree_util.tree_leaves_with_path(shapes), jax.tree.leaves(marks), strict=True)
+    pairs = zip(jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(marks), strict=True)
     sizes = {called(path): leaf.shape[:1] for (path, leaf), mark in pairs if mark}
     if len(set(sizes.values())) > 1:
         yield f"leaves marked by batched have leading axes {sorted(set(sizes.values()))}: mark what carries the games"
@@ -155,7 +152,8 @@ def _laid_over(method: Method, seed: int) -> Iterator[str]:
     if jax.device_count() < 2 or any(not size or size[0] % 2 for size in sizes.values()):
         return
     layout = devices.Split(method, (seed,), 2)
-    after, metrics = layout.advance(layout.init(), 0, 1)
+    state = layout.place(jax.tree.map(lambda leaf: leaf[None], first))
+    after, metrics = layout.advance(state, 0, 1)
     for name, value in metrics.items():
         if name not in MAY_BE_MISSING and not np.isfinite(value).all():
             yield f"metric '{name}' is {value.ravel()[0]} when the games are laid over two devices"

@@ -24,7 +24,11 @@ from interplay.core.errors import InputError
 from interplay.core.method import Method
 
 SEED = "seed"
-ONCE = {"xla_backend_optimization_level": 0}  # for programs that run once: compiling is all they cost
+ONCE = {  # for programs that run once: compiling is all they cost
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
 CHUNK = 64  # at most this many updates between two looks from the host
 State = Any
 
@@ -130,8 +134,7 @@ class Compiled(Layout):
         """Begin to compile what makes the first state, if that is not done yet."""
         if self._opening is None:
             make, argument = self._fresh()
-            program = jax.jit(make, compiler_options=ONCE)
-            self._opening = _aside(lambda: program.lower(argument).compile())
+            self._opening = _aside(lambda: _once(jax.jit(make).lower(argument)))
 
     def init(self) -> State:
         self._start()
@@ -311,6 +314,14 @@ def _where(leaf, mesh: Mesh, spec: PartitionSpec) -> NamedSharding:
 def _put(leaf, mesh: Mesh, spec: PartitionSpec):
     plain = leaf if _typed(leaf) else np.asarray(leaf)  # JAX would compile a program that cuts it, shape by shape
     return jax.device_put(plain, _where(leaf, mesh, spec))
+
+
+def _once(lowered) -> Any:
+    """The program, compiled in a hurry."""
+    try:
+        return lowered.compile(compiler_options=ONCE)
+    except jax.errors.JaxRuntimeError:  # another release of XLA may not know the options
+        return lowered.compile()
 
 
 def _aside(work) -> Future:
