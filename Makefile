@@ -28,6 +28,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'installing into $(VENV), a few minutes the first time'
 	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@$(PIP) install -c constraints.txt --no-deps momaland  # asks for pygame, which would lie over pygame-ce
+	@$(PIP) install -c constraints.txt -e '.[reasoning]' 2>/dev/null \
+		|| echo 'reasoning-gym was not installed (it needs a C compiler): its tests will be skipped'
 	@touch $@
 
 # $(call system,PROGRAMS,PACKAGE,WHAT FOR): install a package of the system where one may and none of the programs is there

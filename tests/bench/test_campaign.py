@@ -25,7 +25,9 @@ def level(value):
             file.write(f"{value}\\n")
         scores = [value + 0.1 * seed for seed in range(scale.seeds)]
         curve = {"steps": [0, 1], "curves": [[0.0, score] for score in scores]}
-        return Outcome(scores, curve, {"steps": scale.steps})
+        shown = {"kind": "map", "title": "A map", "words": "of anything", "x": "column", "y": "row"}
+        figure = {"seed": 0, **shown, "values": [[value, None]]}
+        return Outcome(scores, curve, {"steps": scale.steps}, figures=[figure])
     return Computed(work, f"always about {value}", on=("exact",))
 
 def negated(run):
@@ -70,6 +72,15 @@ CLAIM = Claim(
     expect=(better("two", "one", apart=exactly, on=("a",)), better("one", "two", apart=exactly, on=("b @ early",))),
 )
 '''
+
+
+def test_cells_of_another_size_are_run_again(here):
+    campaign.run("toys:CLAIM", "smoke", watch=lambda *_: None)
+    (here / "toys.py").write_text(TOY.replace("Scale(3, 64)", "Scale(2, 64)"))
+    sys.modules.pop("toys")
+    again = campaign.run("toys:CLAIM", "smoke", watch=lambda *_: None)
+    assert len(again.finished("more", "exact")["per_seed"]) == len(again.finished("negated", "played")["per_seed"]) == 2
+    assert (here / "calls.txt").read_text().split() == ["5.0", "1.0", "5.0"] * 2
 
 
 def test_joint_arms_are_worked_out_once_a_game_and_have_further_scores(here):
@@ -150,6 +161,7 @@ def test_the_page_holds_verdict_arms_and_reasons():
         "holds",
     ):
         assert words in text
+    assert text.count('class="heat"') == 3 and "A map" in text and "as much, seed 0" in text  # one for each arm
     assert "<script>" in text and "http://" not in text.replace("http://www.w3.org", "")
 
 

@@ -57,6 +57,12 @@ def test_what_holds_fails_or_stays_open(expectation, wanted):
     assert state(expectation) == [wanted]
 
 
+def test_what_else_was_measured_is_judged_only_if_it_is_named():
+    scores = {**SCORES, "game @ loss": {"high": LOW, "low": HIGH}}
+    assert [found.state for found in better("high", "low")(scores)] == [HOLDS]
+    assert [found.state for found in better("high", "low", on=("game @ loss",))(scores)] == [FAILS]
+
+
 def test_all_must_hold_and_one_failure_decides():
     yes, no, open_ = better("high", "low"), better("low", "high"), better("high", "wide")
     assert judge(SCORES, [yes], {}).verdict == "reproduced"

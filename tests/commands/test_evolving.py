@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -59,10 +60,20 @@ def test_a_model_plays_all_roles_and_what_it_costs_is_on_the_page(tmp_path):
     assert "Score against tokens" in page and "Aim: look at deadlines" in page and "calls to mine" in page
 
 
+def test_a_search_on_recorded_traces_says_how_to_go_on_and_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, found = evolve("cache(traces='bundled')", budget="3", workers=1, json=True)
+    assert code == 0 and found["task"] == "cache(traces='bundled')"
+    assert found["file"] == "runs/evolve-cache-traces-bundled-context-evolve-0/best.py"
+    assert shlex.split(found["usage"])[2] == "cache(traces='bundled')"
+    assert {"score database", "score compiler", "score imports", "score versions"} <= found["held_out"]["found"].keys()
+
+
 @pytest.mark.parametrize(
     ("task", "words"),
     [
         ("disk", {}),
+        ("cache(traces='all')", {}),
         ("cache", {"method": "magic"}),
         ("cache", {"budget": "many"}),
         ("cache", {"set": ("strenth=1",)}),
@@ -70,6 +81,7 @@ def test_a_model_plays_all_roles_and_what_it_costs_is_on_the_page(tmp_path):
         ("cache", {"model": "some"}),
         ("cache", {"start": Path("nowhere.py")}),
         ("cache", {"workers": 0}),
+        ("cache", {"on": "moon"}),
     ],
 )
 def test_bad_input_is_said_before_anything_is_made(task, words, tmp_path):

@@ -7,6 +7,8 @@ import pytest
 
 from interplay.commands import synthesizing
 from interplay.core.errors import InputError
+from interplay.report import search, searched
+from interplay.report.replay import read_replays
 from interplay.text import policies
 
 SHORT = ("practice=0", "length=20", "episodes=1", "report_length=20", "report_episodes=1", "batch=2")
@@ -21,6 +23,21 @@ def test_a_short_search_writes_a_policy(tmp_path):
     assert json.loads((tmp_path / "search" / "found.json").read_text()) == json.loads(json.dumps(found))
     assert policies.parse((tmp_path / "search" / "best.policy").read_text()) == policies.parse(found["policy"])
     assert {"found", "greedy", "zones"} <= found["report"].keys()
+    replays, refused = read_replays(tmp_path / "search" / "replays")
+    assert [each.name for each in replays] == ["found", "greedy"] and not refused
+    one = replays[0]
+    assert len(one.frames) == len(one.rewards) == 20 and "step 0" in one.frame(0) and "step 19" in one.frame(19)
+    assert one.total == pytest.approx(found["report"]["found"]["reward"])  # the report's only episode, as long
+    assert 'class="player"' in page and page.index("found on gathering") < page.index("greedy on gathering")
+
+
+def test_a_replay_that_is_torn_is_said_on_the_page(tmp_path):
+    words = {"budget": "2", "set": SHORT, "out": tmp_path, "json": True}
+    synthesizing.synthesize("gathering(map='garden', agents=2)", **words)
+    for each in (tmp_path / "replays").iterdir():
+        each.write_text("{")
+    page = search.write(tmp_path, searched.policies).read_text()
+    assert "replay found.json left out" in page and 'class="player"' not in page
 
 
 @pytest.mark.parametrize(

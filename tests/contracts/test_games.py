@@ -16,7 +16,12 @@ VARIANTS = [
     "foraging(agents=3, sight=2, horizon=20)",
     "climbing(horizon=3)",
 ]
-ADAPTED = ["pettingzoo:mpe/simple_spread_v3", "pettingzoo:classic/tictactoe_v3", "gymnasium:CartPole-v1"]
+ADAPTED = [
+    "pettingzoo:mpe/simple_spread_v3",
+    "pettingzoo:classic/tictactoe_v3",
+    "gymnasium:CartPole-v1",
+    "momaland:moitem_gathering_v0",
+]
 COMPILED = ["jaxmarl:mpe/simple_spread_v3", "jumanji:LevelBasedForaging-v0"]
 
 

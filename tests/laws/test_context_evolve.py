@@ -1,5 +1,7 @@
 """Laws of context-evolve: without its texts it is plain evolution, bit for bit and token for token; cut searches go on."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from interplay.methods.context_evolve import NEUTRAL, Settings
 from interplay.run import searching
 from interplay.text.systems import named
 from interplay.text.trial import Allowance, Trial, failed
-from interplay.update.archive import best, evenly
+from interplay.update.archive import best, evenly, grid
 
 S = Settings(task="cache", batch=3)
 TASK = named("cache")
@@ -65,10 +67,40 @@ def test_empty_texts_ask_a_model_the_same_and_cost_the_same(tmp_path):
     assert tokens == sorted(tokens) and tokens[-1] == plain.spent.tokens
 
 
-def test_a_search_that_was_cut_goes_on_as_if_it_was_not(tmp_path):
-    whole = run(mutated(evolve.embedded(TASK, S)), tmp_path / "whole", 25)
-    run(mutated(evolve.embedded(TASK, S)), tmp_path / "cut", 16)
-    run(mutated(evolve.embedded(TASK, S)), tmp_path / "cut", 25)
+@pytest.mark.parametrize("archive", ["best", "grid"])
+def test_one_island_is_its_archive_alone_bit_for_bit(tmp_path, archive):
+    alone = {
+        "best": best(S.population, mates=S.examples),
+        "grid": grid((evolve.LETTERS, evolve.TRAITS), mates=S.examples),
+    }
+    s = dataclasses.replace(S, archive=archive, migration=2)
+    run(mutated(NEUTRAL, alone[archive]), tmp_path / "alone")
+    run(mutated(NEUTRAL, s=s), tmp_path / "island")
+    lines = [(tmp_path / name / "trials.jsonl").read_bytes() for name in ("alone", "island")]
+    assert lines[0] == lines[1] and lines[0].count(b"\n") == 25
+
+
+def test_islands_have_no_common_children_until_the_best_move(tmp_path):
+    """Parents and mates of a child are of its island, or the seed; where the best move, some are not."""
+
+    def strangers(migration):
+        s = dataclasses.replace(S, islands=3, migration=migration)
+        tried = run(mutated(NEUTRAL, s=s), tmp_path / str(migration), 60).tried
+        assert {each.place for each in tried.values()} == {0, 1, 2}
+        seed, *children = tried.values()
+        pairs = [(each, tried[name]) for each in children for name in each.trial.genome.parents]
+        return sum(parent is not seed and parent.place != child.place for child, parent in pairs)
+
+    assert strangers(1000) == 0 < strangers(9)
+
+
+@pytest.mark.parametrize(
+    "s", [S, dataclasses.replace(S, archive="grid", islands=2, migration=5)], ids=["best", "islands"]
+)
+def test_a_search_that_was_cut_goes_on_as_if_it_was_not(tmp_path, s):
+    whole = run(mutated(evolve.embedded(TASK, s), s=s), tmp_path / "whole", 25)
+    run(mutated(evolve.embedded(TASK, s), s=s), tmp_path / "cut", 16)
+    run(mutated(evolve.embedded(TASK, s), s=s), tmp_path / "cut", 25)
     lines = [(tmp_path / name / "trials.jsonl").read_bytes() for name in ("whole", "cut")]
     assert lines[0] == lines[1]
     children = [each.trial for each in whole.tried.values() if each.trial.genome.parents]
@@ -96,7 +128,10 @@ def test_roles_of_a_model_that_fail_leave_their_text_empty_and_the_search_goes_o
     assert sum("no usable answer" in each for each in lost) == 11
 
 
-@pytest.mark.parametrize("wrong", [{"task": "disk"}, {"batch": 0}, {"tracks": 0}, {"ridge": 0.0}, {"clip": -1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"task": "disk"}, {"batch": 0}, {"tracks": 0}, {"ridge": 0.0}, {"clip": -1.0}, {"islands": 0}, {"archive": "bst"}],
+)
 def test_settings_that_cannot_be_used_are_said(wrong):
     with pytest.raises(InputError):
         Settings(**wrong)

@@ -13,7 +13,10 @@ from interplay.games.intersection import intersection
 from interplay.measure import boltzmann, recovery
 from interplay.methods import imitation, mamql
 from interplay.methods.baselines import iq_learn
+from interplay.nets import exploring, mixing
 from interplay.nets.lookup import Lookup
+from interplay.nets.rewarding import rewarding
+from interplay.nets.valued import valued
 from interplay.objectives import inverse
 from interplay.play import demonstrations, ring
 
@@ -138,3 +141,22 @@ def test_time_running_out_is_an_end_among_visited_rows_only():
     kept = replay.init(jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((4, 1, *leaf.shape[2:]), leaf.dtype), shown.rows))
     seen = imitation.on_replay(replay, None, kept, jax.random.key(0))
     np.testing.assert_array_equal(seen.arrived.terminated, shown.rows.arrived.truncated)
+
+
+def test_even_others_are_weighed_by_hand_and_one_agent_has_none():
+    """w_0 = 1 / (|A_1| π_1(a_1)): rows in which the other did what it seldom does count more."""
+    game = intersection(2, approach=1)
+    plain = valued(game.spec, jax.random.key(0), (0, 1), mixing.apart, exploring.NEVER, width=4, depth=1, gain=3.0)
+    team = rewarding(plain, 0.9, 0.2)
+    policy = Lookup(known=jnp.zeros((2, 1, game.spec.observation)), policy=jnp.ones((2, 1, 3)) / 3)
+    play = demonstrations.record(policy, game, TWO, jax.random.key(0), 3).rows
+    count = inverse.evenly(100.0)(team, play)
+    flat = jax.tree.map(lambda leaf: leaf[0], (play.time_step, play.decision.action))
+    chance = jax.nn.softmax(jax.vmap(lambda seen: team.values((), seen)[1])(flat[0]) / 0.2)
+    taken = jnp.take_along_axis(chance, flat[1][..., None], -1)[..., 0]
+    other = jnp.where(flat[0].active, 1 / (3 * taken), 1.0)[:, ::-1]
+    np.testing.assert_allclose(count, jnp.minimum(other, 100.0), rtol=1e-4)
+    assert float(inverse.evenly(1.5)(team, play).max()) <= 1.5
+    assert bool((inverse.as_played(team, play) == 1).all()) and count.shape == inverse.as_played(team, play).shape
+    rows = inverse.weighed(inverse.rows_of(play, 0), count[:, 0])
+    np.testing.assert_allclose(rows.weight, flat[0].active[:, 0] * count[:, 0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from interplay.core.errors import InputError
-from interplay.lm.constrain import Trie, among, mask, walked
+from interplay.lm.constrain import Trie, among, ending, mask, walked
 from interplay.lm.words import END, Words
 
 WORDS = Words(["go", "left", "right", "stay"], ["pilot"])
@@ -37,3 +37,12 @@ def test_answers_that_are_the_same_in_tokens_are_refused():
 def test_masks():
     assert mask([None, None], 3) is None
     np.testing.assert_array_equal(mask([np.array([2]), None], 3), [[False, False, True], [True, True, True]])
+
+
+def test_what_is_certain_is_told_up_to_the_end_or_the_room():
+    tree = Trie([[1, 2, 3], [1, 2, 4], [5, 6]], end=0)
+    said = lambda place, room: None if (found := ending(tree, place, room)) is None else [token for token, _ in found]
+    assert said(0, 9) is None and said(tree.after(0, 1), 9) is None  # a choice, at once and later
+    five = tree.after(0, 5)
+    assert said(five, 9) == [6, 0] and said(five, 1) == [6] and said(tree.after(0, 1), 1) == [2]
+    assert all(legal.tolist() == [token] for token, legal in ending(tree, five, 9))

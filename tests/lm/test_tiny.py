@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ torch = pytest.importorskip("torch")
 from interplay.core.errors import InputError  # noqa: E402
 from interplay.lm.constrain import among, mask  # noqa: E402
 from interplay.lm.model import Batch, Request, Stop, Trainable  # noqa: E402
-from interplay.lm.tiny import Size, Tiny, by_noise  # noqa: E402
+from interplay.lm.tiny import Size, Speaking, Tiny, by_noise  # noqa: E402
 from interplay.lm.words import Words  # noqa: E402
 
 torch.set_num_threads(1)
@@ -86,6 +87,32 @@ def test_legal_answers_are_drawn_among_themselves_and_judged_so():
         np.testing.assert_allclose(completion.log_probs, scores(model, request, completion), atol=1e-5)
     total = sum(np.exp(one.log_probs.sum()) for one in {one.text: one for one in completions[:-1]}.values())
     assert total < 1 + 1e-4 or len({tuple(r.tokens) for r in requests}) > 1
+
+
+ANSWERS = (["w1", "w2"], ["w3 w4 w5", "w6 w7"], ["w8 w9", "w8 w10 w11", "w12"], ["w1 w2 w3"])
+
+
+@pytest.mark.parametrize("limit", [6, 2])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_what_is_certain_is_said_without_the_model_and_nothing_else_changes(monkeypatch, limit, mixed):
+    trees = [among(answers, CODEC) for answers in ANSWERS]
+    batches = [[(kind + n) % 5 if mixed else kind for n in range(8)] for kind in range(4)]
+    model, count = tiny(), []
+    asked = [
+        [ask(3 + n, limit, n, answers=trees[kind] if kind < 4 else None) for n, kind in enumerate(kinds)]
+        for kinds in batches
+    ]
+    forward = type(model.members[0]).forward
+    monkeypatch.setattr(type(model.members[0]), "forward", lambda *given: count.append(1) or forward(*given))
+    quick, passes = [said(model, *requests) for requests in asked], len(count)
+    monkeypatch.setattr(Speaking, "_finish", lambda rows, live: None)
+    slow = [said(model, *requests) for requests in asked]
+    assert len(count) - passes >= passes and (mixed or passes <= 4)
+    for one, other in zip(itertools.chain(*quick), itertools.chain(*slow), strict=True):
+        np.testing.assert_array_equal(one.tokens, other.tokens)
+        np.testing.assert_array_equal(one.log_probs, other.log_probs)  # bit for bit
+        assert (one.text, one.stop) == (other.text, other.stop)
+        assert [row.tolist() for row in one.legal or ()] == [row.tolist() for row in other.legal or ()]
 
 
 def test_without_temperature_the_most_likely_is_said():

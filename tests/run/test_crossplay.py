@@ -58,7 +58,7 @@ def test_where_every_agent_has_its_own_member_the_game_s_model_speaks(tmp_path):
     assert [mine is theirs for mine, theirs in zip(mixed.members, one.members, strict=True)] == [True, False, True]
     played = returns.play(method.game.mixed([one] * 3), method.game, jax.random.key(0), 8)
     np.testing.assert_array_equal(played.returns, returns.play(one, method.game, jax.random.key(0), 8).returns)
-    assert method.game._roomy.model is method.game.model
+    assert method.game._roomy.models is method.game.models
     with pytest.raises(InputError, match="do not mix: pass greedy teams"):
         method.game.mixed([one, one.greedy(), one])
 

@@ -98,6 +98,7 @@ def test_meta_solvers_are_measured_and_run_from_a_file(tmp_path):
         (("cfr", "--start", "cfr-plux"), "did you mean cfr-plus"),
         (("cfr", "--horizons", "5", "3"), "rising numbers"),
         (("cfr", "--model", "m"), "give --endpoint"),
+        (("cfr", "--on", "moon"), "cannot run on 'moon'"),
         (("cfr", "--endpoint", "there", "--model", "m"), "is no address"),
     ],
 )

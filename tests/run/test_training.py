@@ -7,6 +7,7 @@ import pytest
 
 from interplay import methods
 from interplay.core.errors import DivergenceError, GameError, InputError
+from interplay.methods import mo_mix
 from interplay.run import devices, folder, loop, state, training
 
 TOYS = """
@@ -269,3 +270,10 @@ def test_a_host_game_that_breaks_in_mid_run_leaves_its_checkpoint(toys, tiny):
 def test_a_game_that_hangs_in_a_worker_is_noticed(toys):
     with pytest.raises(GameError, match=r"Fragile game [02], .*no answer within 2 s"):
         training.train("random", "toys:Fragile(hang=True)", steps=3200, batch=4, length=64, workers=2, timeout=2.0)
+
+
+def test_settings_that_may_be_negative_say_so():
+    """MO-MIX's reference point lies below the returns, which may be negative; its other numbers are not."""
+    assert training.build("mo-mix", mo_mix.Settings(reference=-100.0)).compiled
+    with pytest.raises(InputError, match="give a number of 0 or more"):
+        training.build("mo-mix", mo_mix.Settings(guided=-1.0))

@@ -5,7 +5,9 @@ import inspect
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
+from interplay.core.errors import InputError
 from interplay.methods import context_evolve as evolve
 from interplay.text import systems
 from interplay.text.sandbox import Pool
@@ -41,6 +43,48 @@ def test_no_strategy_hits_more_than_the_optimal_one():
     for strategy in (cache.Arc, cache.S3Fifo):
         found = [of_strategy(TASKS["cache"], strategy, [one]) for one in TASKS["cache"].train()]
         assert all(0 < each["score"] <= 1 for each in found)
+
+
+def test_recorded_traces_are_numbers_alone_small_and_in_two_parts_apart():
+    assert cache.RECORDED.stat().st_size < 200_000
+    recorded = load_file(cache.RECORDED)
+    programs = {name.partition(" ")[0] for name in recorded}
+    assert set(recorded) == {f"{program} {part}" for program in programs for part in cache.PARTS}
+    for name, one in recorded.items():
+        first = list(dict.fromkeys(one.tolist()))
+        assert first == list(range(len(first))), name  # things are numbered as they come up: nothing else is told
+    kind = systems.named("cache(traces='bundled')")
+    found = {
+        part: [one.given.requests for one in some]
+        for part, some in zip(cache.PARTS, (kind.train(), kind.held_out()), strict=True)
+    }
+    for part, some in found.items():
+        whole = [one.astype(np.uint16).tobytes() for name, one in recorded.items() if name.endswith(part)]
+        assert all(any(np.array(each, np.uint16).tobytes() in one for one in whole) for each in some)
+
+
+def test_no_strategy_hits_more_than_the_optimal_one_on_recorded_traces():
+    kind = systems.named("cache(traces='bundled')")
+    some = kind.held_out()[::4]
+    assert all(one.given.room == len(set(one.given.requests)) // 10 >= 4 for one in some)
+    for strategy in (cache.Arc, cache.S3Fifo, lambda: cache.Lane(lambda entry, cache: -entry.idle)):
+        assert all(0 < of_strategy(kind, strategy, [one])["score"] <= 1 for one in some)
+
+
+def test_kinds_of_traces_are_named_and_the_default_is_the_generated_one():
+    assert systems.named("cache(traces='generated')") is systems.named("cache") is TASKS["cache"]
+    both, one = systems.named("cache(traces='both')"), systems.named("cache(traces='bundled')")
+    assert both.train() == [*TASKS["cache"].train(), *one.train()] and both.prelude() == one.prelude()
+    assert both.held_out() == [*TASKS["cache"].held_out(), *one.held_out()]
+    for wrong in (
+        "cache(traces='all')",
+        "cache(traces=['both'])",
+        "cache(trace='both')",
+        "jobs(traces='both')",
+        "cache(",
+    ):
+        with pytest.raises(InputError):
+            systems.named(wrong)
 
 
 def test_a_cache_is_shown_what_was_and_never_what_comes():

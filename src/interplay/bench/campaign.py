@@ -20,10 +20,10 @@ import numpy as np
 
 from interplay import claims
 from interplay.bench.claim import Arm, Claim, Computed, Joint, Measured, Outcome, Scale, Trained, cell
-from interplay.bench.verdict import judge
+from interplay.bench.verdict import ALSO, judge
 from interplay.core.errors import DivergenceError, GameError, InputError
 from interplay.measure import stats
-from interplay.run import faults, folder
+from interplay.run import faults, folder, spread
 
 Done = dict[str, Any]
 Watch = Callable[[int, int, str], None]
@@ -43,9 +43,18 @@ class Campaign:
         return self.path / name
 
     def finished(self, arm: str, game: str) -> Done | None:
-        """What a cell came to, or None where it has not been run to its end."""
+        """What a cell came to, or None where it has not been run to its end, or only in another size than is asked for."""
         path = self.place(arm, game) / "cell.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        done = json.loads(path.read_text()) if path.exists() else None
+        return done if done and done.get("asked", self.asked(game)) == self.asked(game) else None
+
+    def asked(self, game: str) -> dict[str, Any]:
+        """How large a cell on this game is to be, as JSON has it."""
+        scale = self.claim.scale(self.scale)
+        steps = scale.steps_on.get(game, scale.steps)
+        return json.loads(
+            json.dumps({"seeds": scale.seeds, "steps": steps, "settings": dict(scale.settings)}, default=str)
+        )
 
 
 def run(
@@ -69,8 +78,7 @@ def run(
 
 
 def _executor(workers: int, on: str):
-    if on not in ("", "ray"):
-        raise InputError(f"cannot run on '{on}': leave --on away, or say --on ray")
+    spread.place(on)  # a place that does not exist is said
     if workers < 1:
         raise InputError(f"cannot run in {workers} processes: give 1 or more")
     return _on_ray if on == "ray" else _here if workers == 1 else lambda *given: _in_processes(*given, workers=workers)
@@ -104,12 +112,7 @@ def _in_processes(campaign: Campaign, cells: list[tuple[str, str]], workers: int
 
 def _on_ray(campaign: Campaign, cells: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Each cell as a task of the cluster at RAY_ADDRESS (one on this machine where there is none)."""
-    try:
-        import ray
-    except ModuleNotFoundError:
-        raise InputError("running on a cluster needs Ray: pip install 'interplay[ray]'") from None
-    if not ray.is_initialized():
-        ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, configure_logging=False)
+    ray = spread.connected()
     slug, scale, path = campaign.claim.slug, campaign.scale, str(campaign.path.resolve())
 
     @ray.remote(num_cpus=1, max_retries=1)
@@ -130,9 +133,11 @@ def run_cell(campaign: Campaign, arm: str, game: str) -> Done:
         campaign.claim.scale(campaign.scale),
         campaign.place(arm, game),
     )
+    if (place / "cell.json").exists():  # of another size
+        shutil.rmtree(place)
     place.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    done: Done = {"arm": arm, "game": game, "about": kind.about, "state": "done"}
+    done: Done = {"arm": arm, "game": game, "about": kind.about, "state": "done", "asked": campaign.asked(game)}
     try:
         outcome = _outcome(campaign, kind, game, scale, place)
         done |= _plain(outcome)
@@ -151,19 +156,21 @@ def _plain(outcome: Outcome) -> Done:
         "per_seed": list(map(float, outcome.per_seed)),
         "budget": dict(outcome.budget),
         "also": also,
+        "figures": [dict(figure) for figure in outcome.figures],
     }
 
 
 def _jointly(campaign: Campaign, kind: Joint, game: str, scale: Scale) -> Outcome:
     """The arm's part of what was worked out for all, now or before; its share of the seconds goes with it."""
     path = campaign.place(f"joint {kind.function.__name__}", game).with_suffix(".json")
-    if not path.exists():
+    asked = campaign.asked(game)
+    if not path.exists() or json.loads(path.read_text()).get("asked") != asked:
         began = time.perf_counter()
         found = kind.function(campaign.claim.games[game], scale)
         share = {"seconds": (time.perf_counter() - began) / len(found)}
         parts = {name: {**_plain(one), "budget": {**one.budget, **share}} for name, one in found.items()}
-        folder.write_json_atomic(path, parts)
-    return Outcome(**json.loads(path.read_text())[kind.name])
+        folder.write_json_atomic(path, {"asked": asked, "parts": parts})
+    return Outcome(**json.loads(path.read_text())["parts"][kind.name])
 
 
 def _outcome(campaign: Campaign, kind: Arm, game: str, scale: Scale, place: Path) -> Outcome:
@@ -176,7 +183,7 @@ def _outcome(campaign: Campaign, kind: Arm, game: str, scale: Scale, place: Path
             raise DivergenceError(f"there is no team to look at: {cell(kind.of, game)} broke down")
         return Outcome(kind.measure(campaign.place(kind.of, game) / "run"))
     path = _trained(campaign, kind, game, scale, place / "run")
-    return Outcome(kind.measure(path), _curve(path), _budget(path))
+    return Outcome(kind.measure(path), _curve(path), _budget(path), figures=_figures(path))
 
 
 def _trained(campaign: Campaign, arm: Trained, game: str, scale: Scale, path: Path) -> Path:
@@ -207,6 +214,14 @@ def _curve(path: Path) -> dict[str, Any] | None:
     except InputError:
         return None
     return {"steps": aligned.steps.tolist(), "curves": np.round(aligned.curves, 4).tolist()}
+
+
+def _figures(path: Path) -> list[dict[str, Any]]:
+    """What the first seed of a run shows."""
+    from interplay.report import figures
+
+    run = folder.open_run(path)
+    return [one for one in figures.read(run.figures_file) if one["seed"] == run.settings["seed"]]
 
 
 def _budget(path: Path) -> dict[str, float]:
@@ -245,7 +260,7 @@ def result(campaign: Campaign) -> Done:
         if done["per_seed"]:
             scores[game][arm] = done["per_seed"]
         for heading, more in done.get("also", {}).items():
-            scores.setdefault(f"{game} @ {heading}", {})[arm] = more
+            scores.setdefault(f"{game}{ALSO}{heading}", {})[arm] = more
     controls = {name: control.against for name, control in claim.controls.items()}
     verdict = judge(scores, claim.expect, controls, claim.higher, games=tuple(claim.games), beats=claim.beats)
     about = {cell(*pair): _words(done) for pair, done in cells.items()}

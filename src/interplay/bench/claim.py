@@ -34,13 +34,14 @@ class Outcome(NamedTuple):
 
     `curve` is {"steps": [point], "curves": [seed][point]}; `budget` counts what was spent per seed (steps, updates) and
     what there was (parameters). `also` are further scores per seed by heading, such as those after fewer iterations, which
-    expectations know as "GAME @ HEADING".
+    expectations know as "GAME @ HEADING". `figures` are drawn on the claim's page, in the words of `run.figures`.
     """
 
     per_seed: Sequence[float]
     curve: dict[str, Any] | None = None
     budget: Mapping[str, float] = MappingProxyType({})
     also: Mapping[str, Sequence[float]] = MappingProxyType({})
+    figures: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)

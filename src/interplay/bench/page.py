@@ -9,7 +9,7 @@ from markupsafe import Markup
 from interplay.bench.campaign import Campaign, result
 from interplay.bench.claim import cell
 from interplay.measure import stats
-from interplay.report import numbers, page, plots
+from interplay.report import figures, numbers, page, plots
 
 NAMES = {
     "steps": "steps per seed",
@@ -55,6 +55,11 @@ def _game(campaign: Campaign, label: str, colors: dict[str, int], found: dict[st
         "scores": plots.interval_chart(rows, campaign.claim.unit) if rows else None,
         "learning": _learning(cells, colors, label),
         "labels": [(name, colors[name] % 8) for name, done in cells.items() if done["curve"]],
+        "figures": [
+            {**figure, "arm": name, "color": colors[name] % 8}
+            for name, done in cells.items()
+            for figure in figures.drawn(done.get("figures", []))
+        ],
         "table": [_row(name, colors[name], done, told[cell(name, label)], headings) for name, done in cells.items()],
         "headings": headings,
         "budgets": list(NAMES.values()),

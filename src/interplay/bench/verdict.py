@@ -11,6 +11,7 @@ import numpy as np
 import scipy.stats
 
 Scores = Mapping[str, Mapping[str, Sequence[float]]]  # [game label][arm] -> a score per seed
+ALSO = " @ "  # between a game's label and the heading of what else was measured on it
 HOLDS, FAILS, UNCLEAR = "holds", "fails", "unclear"
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
 
@@ -72,11 +73,14 @@ def exactly(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float
 def better(
     a: str, b: str, by: float = 0.0, *, on: Sequence[str] = (), higher: bool = True, apart=difference
 ) -> Expectation:
-    """Arm `a` beats arm `b` by more than `by` on the games labeled `on` (all where none are named)."""
+    """Arm `a` beats arm `b` by more than `by` on the games labeled `on` (all where none are named).
+
+    What else was measured on a game has the label "game @ heading" and has to be named.
+    """
 
     def look(scores: Scores) -> list[Finding]:
         found = []
-        for game in on or scores:
+        for game in _meant(scores, on):
             if missing := _missing(scores, game, a, b):
                 found.append(missing)
                 continue
@@ -98,7 +102,7 @@ def near(
 
     def look(scores: Scores) -> list[Finding]:
         found = []
-        for game in on or scores:
+        for game in _meant(scores, on):
             if missing := _missing(scores, game, a, b):
                 found.append(missing)
                 continue
@@ -119,7 +123,7 @@ def at_least(arm: str, value: float, *, on: Sequence[str] = (), most: bool = Fal
 
     def look(scores: Scores) -> list[Finding]:
         found = []
-        for game in on or scores:
+        for game in _meant(scores, on):
             if missing := _missing(scores, game, arm):
                 found.append(missing)
                 continue
@@ -142,10 +146,10 @@ def ratio(
     """
 
     def look(scores: Scores) -> list[Finding]:
-        missing = [found for game in on or scores if (found := _missing(scores, game, a, b))]
+        missing = [found for game in _meant(scores, on) if (found := _missing(scores, game, a, b))]
         if missing:
             return missing[:1]
-        first, second = ([float(np.mean(scores[game][arm])) for game in on or scores] for arm in (a, b))
+        first, second = ([float(np.mean(scores[game][arm])) for game in _meant(scores, on)] for arm in (a, b))
         apart = np.subtract(first, second)
         middle, low, high = (float(10.0**end) for end in paired_difference(first, second, level))
         holds, fails = (low > below, high < below) if higher else (high < below, low > below)
@@ -163,14 +167,15 @@ def wins(a: str, others: Sequence[str], least: int, *, on: Sequence[str] = (), h
     """Arm `a` is as good as the best of `others` there are, or better, on at least `least` games: a count, no interval."""
 
     def look(scores: Scores) -> list[Finding]:
-        missing = [found for game in on or scores if (found := _missing(scores, game, a))]
+        missing = [found for game in _meant(scores, on) if (found := _missing(scores, game, a))]
         if missing:
             return missing[:1]
         sign = 1 if higher else -1
         mean = lambda game, arm: sign * float(np.mean(scores[game][arm]))
         best = lambda game: max(mean(game, other) for other in others if other in scores[game])
-        lost = [game for game in on or scores if mean(game, a) < best(game)]
-        count, total = len(on or scores) - len(lost), len(on or scores)
+        lost = [game for game in _meant(scores, on) if mean(game, a) < best(game)]
+        total = len(_meant(scores, on))
+        count = total - len(lost)
         behind = f" (not on {', '.join(lost)})" if lost else ""
         words = f"{a} equals or beats all of {', '.join(others)} on {count} of {total} games{behind}; {least} wanted"
         return [Finding(HOLDS if count >= least else FAILS, words, count, count)]
@@ -202,6 +207,11 @@ def judge(
         summary = f"reproduced, but {several} ({', '.join(explained)})"
     because = [f"{finding.state}: {finding.sentence}" for finding in findings]
     return Verdict(word, summary, because, explained)
+
+
+def _meant(scores: Scores, on: Sequence[str]) -> Sequence[str]:
+    """The games an expectation speaks of: those it names, or all games, but not what else was measured on them."""
+    return on or [label for label in scores if ALSO not in label]
 
 
 def _missing(scores: Scores, game: str, *arms: str) -> Finding | None:

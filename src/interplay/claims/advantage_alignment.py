@@ -250,7 +250,7 @@ CLAIM = Claim(
             2, 12_800,
             settings=_sizes(1, 64, 32, width=8, demonstrations=16),
         ),
-        "small": Scale(5, 2_560_000, settings=_sizes(2, 1600, 640)),
+        "small": Scale(5, 2_560_000, settings=_sizes(5, 1600, 640)),
         "paper": Scale(10, 12_800_000, settings=_sizes(10, 12_800, 6400)),
     },
     expect=(

@@ -19,12 +19,13 @@ from interplay import games
 from interplay.bench.claim import Claim, Computed, Control, Outcome, Scale
 from interplay.bench.verdict import at_least, better
 from interplay.games.enumerated import Enumerated, enumerated, forgetting
-from interplay.measure import boltzmann, recovery, returns
+from interplay.measure import boltzmann, recovery, returns, reward_map
 from interplay.methods import imitation, mamql
 from interplay.methods.baselines import behavior_cloning, iq_learn, ma_airl
 from interplay.nets.lookup import Lookup
 from interplay.objectives import inverse
 from interplay.play import demonstrations
+from interplay.run import figures
 
 DISCOUNT, TEMPERATURE, SHOWN, EPISODES = 0.9, 0.2, 20, 512
 GAMES = {
@@ -88,11 +89,19 @@ def judged_rewards(state: Any, of: Study):
     return TEMPERATURE * reward, TEMPERATURE * jnp.stack(chance)
 
 
+class Learned(NamedTuple):
+    """Per seed: the share of the demonstrators' return, and the correlation of reward; the first seed's reward maps."""
+
+    shares: list[float]
+    rewards: list[float]
+    maps: list[dict[str, Any]]
+
+
 @functools.cache
-def trained(kind: str, name: str, seeds: int, steps: int) -> tuple[list[float], list[float], list[float]]:
-    """Per seed: the share of the demonstrators' return, correlations of reward and of advantages."""
+def trained(kind: str, name: str, seeds: int, steps: int) -> Learned:
+    """The seeds of one arm on one game, trained and compared with the demonstrators."""
     arm, of, game = ARMS[kind], study(name), games.make(name)
-    shares, rewards, advantages = [], [], []
+    shares, rewards, maps = [], [], []
 
     @eqx.filter_jit
     def train(rows, key):
@@ -113,8 +122,18 @@ def trained(kind: str, name: str, seeds: int, steps: int) -> tuple[list[float], 
         found = recovery.recovery(of.listed, of.expert, reward, values, of.weight)
         shares.append((earned - of.floor) / (of.best - of.floor))
         rewards.append(float(found.reward.mean()))
-        advantages.append(float(found.advantage.mean()))
-    return shares, rewards, advantages
+        maps += [] if maps else mapped(of, game, reward)
+    return Learned(shares, rewards, maps)
+
+
+def mapped(of: Study, game: Any, reward: jax.Array) -> list[dict[str, Any]]:
+    """The exact marginal rewards on the game's map beside `reward`, states counted by the demonstrators' visits."""
+    on = reward_map.places(game)
+    if on is None:
+        return []
+    true = recovery.true_marginal(of.listed, of.expert.policy)
+    pairs = reward_map.compared(true, reward, of.listed.seen, of.weight, on)
+    return [{"seed": 0, **one} for one in figures.beside(pairs, on, "over all states as demonstrators visit them")]
 
 
 def _padded(rows, count: int):
@@ -123,20 +142,23 @@ def _padded(rows, count: int):
     return jax.tree.map(lambda leaf: leaf[:, places], rows)
 
 
-def part(kind: str, which: int, about: str) -> Computed:
-    def work(game: str, scale: Scale) -> Outcome:
-        found = trained(kind, game, scale.seeds, scale.steps)
-        return Outcome(found[which], None, {"steps": scale.steps})
-
-    return Computed(work, about)
-
-
 def play(kind: str, about: str = "") -> Computed:
-    return part(kind, 0, about or f"{kind}: share of the demonstrators' return, sampled")
+    """What the arm's team earns."""
+
+    def work(game: str, scale: Scale) -> Outcome:
+        return Outcome(trained(kind, game, scale.seeds, scale.steps).shares, None, {"steps": scale.steps})
+
+    return Computed(work, about or f"{kind}: share of the demonstrators' return, sampled")
 
 
 def reward(kind: str) -> Computed:
-    return part(kind, 1, f"{kind}: correlation of recovered and true reward")
+    """How well the arm's team says what demonstrators want, in numbers and as maps."""
+
+    def work(game: str, scale: Scale) -> Outcome:
+        found = trained(kind, game, scale.seeds, scale.steps)
+        return Outcome(found.rewards, None, {"steps": scale.steps}, figures=found.maps)
+
+    return Computed(work, f"{kind}: correlation of recovered and true reward")
 
 
 SHAPE = {"discount": DISCOUNT, "temperature": TEMPERATURE, "width": 32, "rate": 2e-3}
@@ -153,6 +175,7 @@ ARMS = {
     "behavior-cloning": Arm(behavior_cloning.build, _set(behavior_cloning), valued_rewards),
     "ma-airl": Arm(ma_airl.build, _set(ma_airl, batch=8, length=8), judged_rewards),
     "all at once": Arm(functools.partial(mamql.build, turns=imitation.at_once), _set(mamql), valued_rewards),
+    "even others": Arm(functools.partial(mamql.build, others=inverse.evenly()), _set(mamql, length=4), valued_rewards),
     "no regularizer": Arm(
         functools.partial(mamql.build, penalize=inverse.identity), _set(mamql, length=4, hold="expert"), valued_rewards
     ),
@@ -180,6 +203,8 @@ CLAIM = Claim(
     },
     controls={
         "all at once": Control(play("all at once", "all agents step at once from one batch"), "mamql"),
+        "even others": Control(play("even others", "marginal over others who choose evenly"), "mamql"),
+        "reward: even others": Control(reward("even others"), "reward: mamql"),
         "no regularizer": Control(play("no regularizer", "φ(r) = r"), "mamql"),
         "reward: no regularizer": Control(reward("no regularizer"), "reward: mamql"),
     },

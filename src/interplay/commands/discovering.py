@@ -20,6 +20,7 @@ def discover(
     start: str = "",
     horizons: tuple[int, ...] = (),
     workers: int = 2,
+    on: str = "",
     endpoint: str = "",
     model: str = "",
     out: Path | None = None,
@@ -38,20 +39,21 @@ def discover(
         start: the rule to start from (cfr-plus), or the meta-solver (uniform)
         horizons: iterations (cfr) or epochs (psro) after which candidates are scored
         workers: processes that score
+        on: ray, to score on the cluster at RAY_ADDRESS
         endpoint: base address of an OpenAI-compatible model that proposes; its key is read from INTERPLAY_API_KEY
-        model: the model's name there
+        model: the model's name there; without an endpoint smollm2 or local:FOLDER, a model that runs here
         out: the folder of the search (runs/discover-KIND-SEED)
         json: print one JSON object
     """
     from interplay.core.names import chosen
     from interplay.report import search as pages
-    from interplay.run import devices, discovering, progress
+    from interplay.run import devices, discovering, progress, spread
     from interplay.text.trial import allowance
 
     what = chosen(discovering.KINDS, "the kind of solver", kind)
-    allowed, settings = allowance(budget), _settings(what, games, held_out, start, horizons)
+    place, allowed, settings = spread.place(on), allowance(budget), _settings(what, games, held_out, start, horizons)
     path = Path("runs") / f"discover-{kind}-{seed}" if out is None else out
-    propose, proposer = _proposer(what, settings, endpoint, model)
+    propose, proposer = _proposer(what, endpoint, model, seed)
     devices.prepare(1)
     try:
         with progress.meter(f"discover {kind}") as watch:
@@ -64,6 +66,7 @@ def discover(
                 propose=propose,
                 proposer=proposer,
                 workers=workers,
+                place=place,
                 watch=watch,
             )
     except KeyboardInterrupt:
@@ -86,8 +89,8 @@ def _settings(what: Any, games, held_out, start: str, horizons) -> Any:
     return settings
 
 
-def _proposer(what: Any, settings: Any, endpoint: str, model: str) -> tuple[Any, str]:
-    ask = asking(endpoint, model)
+def _proposer(what: Any, endpoint: str, model: str, seed: int) -> tuple[Any, str]:
+    ask = asking(endpoint, model, seed)
     if ask is None:
         return None, "typed mutator"
     from interplay.methods import writing

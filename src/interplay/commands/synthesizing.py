@@ -35,7 +35,7 @@ def synthesize(
         seed: of everything random
         set: FIELD=VALUE settings of the search, such as keep=latest or practice=0
         endpoint: base address of an OpenAI-compatible model that proposes; its key is read from INTERPLAY_API_KEY
-        model: the model's name there
+        model: the model's name there; without an endpoint smollm2 or local:FOLDER, a model that runs here
         out: the folder of the search (runs/synthesize-GAME-FEEDBACK-SEED)
         json: print one JSON object
     """
@@ -46,7 +46,7 @@ def synthesize(
 
     allowed, settings = allowance(budget), _settings(game, feedback, set)
     path = Path("runs") / f"synthesize-{game.split('(')[0]}-{feedback}-{seed}" if out is None else out
-    propose, proposer = _proposer(endpoint, model)
+    propose, proposer = _proposer(endpoint, model, seed)
     devices.prepare(1)
     try:
         with progress.meter(f"synthesize {game}") as watch:
@@ -72,8 +72,8 @@ def _settings(game: str, feedback: str, pairs: tuple[str, ...]) -> Any:
     return Settings(game=game, feedback=feedback, **values)
 
 
-def _proposer(endpoint: str, model: str) -> tuple[Any, str]:
-    ask = words.asking(endpoint, model)
+def _proposer(endpoint: str, model: str, seed: int) -> tuple[Any, str]:
+    ask = words.asking(endpoint, model, seed)
     if ask is None:
         return None, "bandit over typed changes"
     from interplay.methods import policy_synthesis, writing

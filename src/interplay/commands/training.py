@@ -37,7 +37,7 @@ def list_(
     tables = {
         "methods": told(methods.MODULES),
         "games": games.catalog(),
-        "tasks": told(tasks.MODULES),
+        "tasks": tasks.catalog(),
         "claims": told(claims.MODULES),
     }
     if what != "all":

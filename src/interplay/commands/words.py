@@ -61,15 +61,18 @@ def fitting(known: Any, method: str, pairs: tuple[str, ...]) -> dict[str, Any]:
     return values
 
 
-def asking(endpoint: str, model: str) -> Callable | None:
-    """What asks `model` behind `endpoint`, its key taken from the environment; None where no endpoint is given.
+def asking(endpoint: str, model: str, seed: int = 0) -> Callable | None:
+    """What asks `model` behind `endpoint`, its key taken from the environment, or here where no endpoint is given; None where
+    no model is given either.
 
-    Raises `InputError` for a model without an endpoint.
+    Raises `InputError` for a model that neither an endpoint nor this machine has.
     """
-    if not endpoint:
-        if model:
-            raise InputError("a model proposes behind an endpoint: give --endpoint, or leave --model away")
+    if not endpoint and not model:
         return None
+    if not endpoint:
+        from interplay.lm import answering
+
+        return answering.named(model, seed)
     from interplay.lm import client
 
     there = client.from_environment(endpoint, model)

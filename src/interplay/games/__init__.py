@@ -47,6 +47,10 @@ OWN = {  # name -> (maker, what it is)
     ),
     "iterated-stag-hunt": ("iterated:stag_hunt", "a stag together or a hare alone, ten times"),
     "iterated-chicken": ("iterated:chicken", "swerve or drive on, ten times"),
+    "spread-objectives": (
+        "particle_objectives:spread_objectives",
+        "particles that cover, keep apart and save energy: three objectives",
+    ),
     "treasures": ("treasures:treasures", "gold for one, chests for two, too little time: two objectives"),
     "weighed": ("weighed:weighed", "a game of several objectives paid by one preference"),
     "limited": ("limited:limited", "another game of which agents see only the first so many numbers"),
@@ -55,6 +59,12 @@ ADAPTERS = {  # prefix -> (module, the extra that installs it, an example, what 
     "jaxmarl": ("jaxmarl", "jaxmarl", "smax/2s3z", "particles, micro-battles, Overcooked and more, compiled"),
     "jumanji": ("jumanji", "jumanji", "LevelBasedForaging-v0", "foraging, warehouse, connector, cleaner, compiled"),
     "pettingzoo": ("pettingzoo", "pettingzoo", "sisl/multiwalker_v9", "any PettingZoo game, parallel or turn by turn"),
+    "momaland": (
+        "momaland",
+        "momaland",
+        "moitem_gathering_v0",
+        "games of several objectives, parallel or turn by turn",
+    ),
     "gymnasium": ("gymnasium", "gymnasium", "CartPole-v1", "any Gymnasium game, one agent"),
     "openspiel": (
         "openspiel",

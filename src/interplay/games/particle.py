@@ -47,7 +47,7 @@ class Particles(Game[plane.World]):
         """What each agent sees."""
 
     @abc.abstractmethod
-    def score(self, world: plane.World) -> Float[Array, "agent"]:
+    def score(self, world: plane.World) -> Float[Array, "agent *objective"]:
         """What each agent is paid for `world`."""
 
     @abc.abstractmethod
@@ -90,13 +90,11 @@ class Particles(Game[plane.World]):
         return svg.document(side, side, field, *self.shapes(world), clock, left=-side / 2, top=-side / 2)
 
 
-class Spread(Particles):
-    """Cover the landmarks without touching each other: see `spread`."""
+class Covering(Particles):
+    """Landmarks to be covered by particles that are in each other's way: all of `spread` but what it pays."""
 
-    spec: Spec
-    landmarks: int = eqx.field(static=True)
-    local_ratio: float = eqx.field(static=True)
-    noise: float = eqx.field(static=True)
+    landmarks: eqx.AbstractVar[int]
+    noise: eqx.AbstractVar[float]
 
     RADIUS = 0.15
     STRENGTH = 5.0
@@ -117,18 +115,34 @@ class Spread(Particles):
         sight = (plane.toward(world.landmark, place), plane.toward(plane.others(place), place), unused)
         return jnp.concatenate([world.velocity, place, *sight], 1)
 
-    def score(self, world):
+    def distance(self, world: plane.World) -> Float[Array, ""]:
+        """Σ_m min_j |x_j − landmark_m|."""
         # Unrolled over agents, and one root for the nearest instead of one for all: half the time at ten agents.
         nearest = jnp.full(self.landmarks, jnp.inf)
         for agent in range(self.spec.agents):
             difference = world.landmark - world.position[agent]
             nearest = jnp.minimum(nearest, jnp.square(difference[:, 0]) + jnp.square(difference[:, 1]))
-        collisions = plane.touching(world.position, 2 * self.RADIUS)
-        return -self.local_ratio * collisions - (1 - self.local_ratio) * jnp.sum(jnp.sqrt(nearest))
+        return jnp.sum(jnp.sqrt(nearest))
+
+    def collisions(self, world: plane.World) -> Float[Array, "agent"]:
+        """#{j touching i}."""
+        return plane.touching(world.position, 2 * self.RADIUS)
 
     def shapes(self, world):
         marks = [plane.mark(place, 0.05, svg.INK) for place in world.landmark]
         return marks + [plane.body(world, index, self.RADIUS) for index in range(self.spec.agents)]
+
+
+class Spread(Covering):
+    """Cover the landmarks without touching each other: see `spread`."""
+
+    spec: Spec
+    landmarks: int = eqx.field(static=True)
+    local_ratio: float = eqx.field(static=True)
+    noise: float = eqx.field(static=True)
+
+    def score(self, world):
+        return -self.local_ratio * self.collisions(world) - (1 - self.local_ratio) * self.distance(world)
 
 
 class Reference(Particles):

@@ -83,3 +83,23 @@ def walked(answers: Any, tokens: Ids) -> tuple[Ids, ...]:
         legal.append(answers.legal(place))
         place = answers.after(place, token)
     return tuple(legal)
+
+
+def ending(answers: Any, place: Any, room: int) -> tuple[tuple[int, Ids], ...] | None:
+    """The only way from a place to the end, or as far as there is room: tokens, each with the legal ones, itself alone.
+
+    None where there is a choice on the way.
+
+        >>> [token for token, _ in ending(Trie([[1, 2], [3, 4]], end=0), 1, room=9)]
+        [2, 0]
+    """
+    steps: list[tuple[int, Ids]] = []
+    while len(steps) < room:
+        legal = answers.legal(place)
+        if len(legal) > 1:
+            return None
+        if not len(legal):
+            break
+        steps.append((int(legal[0]), legal))
+        place = answers.after(place, steps[-1][0])
+    return tuple(steps)

@@ -89,7 +89,7 @@ class Local:
     def _speak(self, requests: list[Request]) -> list[Completion]:
         """Draw token after token for a batch, whoever speaks, until all have ended; rows that have are dropped now and then."""
         rows = Speaking(requests, self.codec.end, self.context)
-        live = np.array([row for row, request in enumerate(requests) if rows.room[row] > 0], np.int64)
+        live = np.flatnonzero(rows.speaking)
         if not live.size:
             return rows.completions(self.codec)
         members = sorted({requests[row].member for row in live})

@@ -6,7 +6,7 @@ have spoken. Two known instances are a router with a searcher and an answerer (`
 """
 
 import importlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,8 @@ import numpy as np
 
 from interplay.core.errors import InputError
 from interplay.core.paths import look_here
-from interplay.lm.model import Request
+from interplay.lm.model import Codec, Request
+from interplay.lm.words import Words
 
 Workflow = Callable[[Any, Any], Awaitable[float | dict[str, float]]]
 Draw = Callable[[np.random.Generator], Any]
@@ -39,6 +40,10 @@ class Scene:
     """longest message of each agent in tokens, 16 where it is not named"""
     vocabulary: tuple[str, ...] = ()
     """the words there are, for models that know none"""
+    codec: Callable[[Sequence[str], Sequence[str]], Codec] = Words
+    """how such models read them, of the vocabulary and the agents: whole words, or `Pieces` of any text"""
+    context: int = 0
+    """tokens that such a model has to read and say together, where that is more than usual"""
     script: Script | None = None
     """how somebody competent (more or less) would answer a request: what a warm start imitates"""
     calls: int = 64

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from interplay.core.errors import InputError
+from interplay.lm.constrain import ending
 from interplay.lm.constrain import mask as masked
 from interplay.lm.model import Batch, Codec, Completion, Ids, Request, Stop, Weights
 
@@ -226,7 +227,7 @@ class Tiny:
     def _speak(self, model: Decoder, requests: list[Request]) -> list[Completion]:
         """Draw token after token for a batch, until all have ended; rows that have are dropped now and then."""
         rows = Speaking(requests, self.codec.end, self.size.context)
-        live = np.array([row for row, request in enumerate(requests) if rows.room[row] > 0], np.int64)
+        live = np.flatnonzero(rows.speaking)
         if not live.size:
             return rows.completions(self.codec)
         tokens, padding = _left([requests[row].tokens for row in live])
@@ -263,6 +264,7 @@ class Speaking:
         self.places = {r: one.answers.begin() for r, one in enumerate(requests) if one.answers is not None}
         self.legal: dict[int, list[Ids]] = {row: [] for row in self.places}
         self.step = 0
+        self._finish(np.flatnonzero(self.speaking))
 
     def draw(self, live: np.ndarray, logits: Tensor) -> Tensor:
         """One token more for the rows `live`; what is drawn for those that have ended is not kept."""
@@ -276,6 +278,7 @@ class Speaking:
             drawn = torch.where(heat > 0, drawn, logits.argmax(-1))
         chosen = log_probs.gather(1, drawn[:, None])[:, 0]
         self._keep(live, drawn.numpy(), chosen.numpy())
+        self._finish(live)
         return drawn
 
     def _held(self, live: np.ndarray, logits: Tensor) -> Tensor:
@@ -300,6 +303,26 @@ class Speaking:
         self.step += 1
         self.length[rows] = self.step
         self.speaking[rows] = (tokens != self.end) & (self.step < self.room[rows])
+
+    def _finish(self, live: np.ndarray) -> None:
+        """Say the rest where no row has any choice left: what is certain has log-probability 0 and needs no model.
+
+        While one row has a choice all go on together, so that every number is what it would have been.
+        """
+        going = live[self.speaking[live]].tolist() if self.places else []
+        rest: dict[int, tuple[tuple[int, Ids], ...]] = {}
+        for row in going:
+            if row not in self.places:
+                return
+            found = ending(self.requests[row].answers, self.places[row], int(self.room[row] - self.length[row]))
+            if found is None:
+                return
+            rest[row] = found
+        for row, steps in rest.items():
+            span = slice(int(self.length[row]), int(self.length[row]) + len(steps))
+            self.tokens[row, span] = [token for token, _ in steps]
+            self.legal[row] += [legal for _, legal in steps]
+            self.length[row], self.speaking[row] = span.stop, False
 
     def completions(self, codec: Codec) -> list[Completion]:
         """Every request's answer."""

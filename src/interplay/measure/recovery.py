@@ -11,11 +11,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from interplay.credit.soft import soft_value
-from interplay.games import svg
 from interplay.games.enumerated import Enumerated
 from interplay.measure import boltzmann
 from interplay.measure.boltzmann import Policies
@@ -63,27 +61,16 @@ def correlation(
     1.0
     """
     mass = weight[:, None] * legal
-
-    def centered(table):
-        mean = (table * legal).sum(1, keepdims=True) / jnp.maximum(legal.sum(1, keepdims=True), 1)
-        return (table - mean) * legal
-
-    a, b = centered(mine), centered(true)
+    a, b = centered(mine, legal), centered(true, legal)
     spread = jnp.sqrt((mass * a * a).sum() * (mass * b * b).sum())
     return (mass * a * b).sum() / jnp.maximum(spread, 1e-12)
 
 
-def heat_map(true: np.ndarray, found: np.ndarray, rows: list[str], columns: list[str], *, title: str = "") -> str:
-    """Two tables side by side as SVG, each on its own scale around zero: true rewards left, recovered ones right."""
-    height, width, room = len(rows), len(columns), 2.2
-    shapes = []
-    for place, (name, table) in enumerate((("true", true), ("recovered", found))):
-        left, most = room + place * (width + 0.8), max(float(np.abs(table).max()), 1e-9)
-        shapes.append(svg.text(left + width / 2, -1.0, name, 0.5))
-        shapes += [svg.text(left + x + 0.5, -0.35, words, 0.28) for x, words in enumerate(columns)]
-        for (y, x), value in np.ndenumerate(table):
-            fill = svg.color(2) if value >= 0 else svg.color(1)
-            shapes.append(svg.rect(left + x, y, 0.96, 0.96, fill, fill_opacity=round(abs(float(value)) / most, 3)))
-            shapes.append(svg.text(left + x + 0.48, y + 0.5, f"{value:.1f}", 0.28))
-    shapes += [svg.text(room - 0.2, y + 0.5, words, 0.28, text_anchor="end") for y, words in enumerate(rows)]
-    return svg.document(room + 2 * width + 1, height + 2, *shapes, left=0, top=-1.5, title=title)
+def centered(table: Float[Array, "state action"], legal: Bool[Array, "state action"]) -> Float[Array, "state action"]:
+    """r(s, a) − mean_b r(s, b) over legal actions, 0 for others: a reward without what changes no choice.
+
+    >>> centered(jnp.array([[1.0, 3.0]]), jnp.ones((1, 2), bool)).tolist()
+    [[-1.0, 1.0]]
+    """
+    mean = (table * legal).sum(1, keepdims=True) / jnp.maximum(legal.sum(1, keepdims=True), 1)
+    return (table - mean) * legal

@@ -12,7 +12,7 @@ Source: Su, Zheng and Li, "ContextEvolve: Multi-agent context compression for sy
 """
 
 import concurrent.futures
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from interplay.core.budget import Budget
 from interplay.core.errors import InputError
+from interplay.core.names import chosen
 from interplay.lm import client
 from interplay.methods import writing
 from interplay.methods.evolution import Ask, Evolution, Proposal, Propose, Score, Searching, evolution, guarded
@@ -31,9 +32,10 @@ from interplay.text.sandbox import Pool
 from interplay.text.systems import named
 from interplay.text.systems.task import PART, Instance, Task, of_program
 from interplay.text.trial import Trial
-from interplay.update.archive import Acceptance, Entry, best
+from interplay.update.archive import Acceptance, Entry, best, grid, islands
 
 Generator = np.random.Generator
+LETTERS, TRAITS = (60.0, 120.0, 200.0, 320.0), (2.0, 4.0, 6.0, 9.0)  # borders between kinds of programs
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,17 @@ class Settings:
     """What a search is told."""
 
     task: str = "cache"
-    """Systems code that is written, one of `text.systems.TASKS`"""
+    """Systems code that is written, one of `text.systems.TASKS`, such as cache or cache(traces='both')"""
     batch: int = 4
     """Candidates between two looks at what came of them"""
     population: int = 12
-    """Candidates that are kept, and drawn as parents by tournaments of three"""
+    """Candidates that the archive best keeps; parents are drawn from an archive by tournaments of three"""
+    archive: str = "best"
+    """What is kept: best, or grid (the best of every kind, by letters and traits)"""
+    islands: int = 1
+    """Archives apart, between which the best move"""
+    migration: int = 40
+    """Candidates between two moves of the best tenth of each island to the next"""
     tracks: int = 5
     """Series of steps that the navigator reads"""
     length: int = 4
@@ -63,7 +71,8 @@ class Settings:
 
     def __post_init__(self):
         named(self.task)
-        for name in ("batch", "population", "tracks", "length", "examples", "largest"):
+        chosen(ARCHIVES, "the archive", self.archive)
+        for name in ("batch", "population", "islands", "migration", "tracks", "length", "examples", "largest"):
             if getattr(self, name) < 1:
                 raise InputError(f"context-evolve got {name}={getattr(self, name)}: give 1 or more")
         if self.ridge <= 0 or self.clip <= 0:
@@ -233,9 +242,32 @@ def build(s: Settings, score: Score, parts: Roles, write: Write, acceptance: Acc
 
 
 def _evolution(s: Settings, score: Score, propose: Propose, acceptance: Acceptance | None) -> Evolution:
-    keep = acceptance or best(s.population, mates=s.examples)
-    entry = lambda trial: Entry(trial.genome.hash, trial.score)
-    return evolution(propose, critic(named(s.task)), keep, score, entry, batch=s.batch)
+    task, keep = named(s.task), acceptance or kept(s)
+    return evolution(propose, critic(task), keep, score, entered(task), batch=s.batch)
+
+
+def entered(task: Task) -> Callable[[Trial], Entry]:
+    """What archives know of a trial; its features are letters and traits."""
+    read = traits(task)
+    features = lambda genome: (float(len(genome.text)), float(len(read(genome))))
+    return lambda trial: Entry(trial.genome.hash, trial.score, features=features(trial.genome))
+
+
+ARCHIVES: Mapping[str, Callable[[Settings], Acceptance]] = {
+    "best": lambda s: best(s.population, mates=s.examples),
+    "grid": lambda s: grid((LETTERS, TRAITS), mates=s.examples),
+}
+
+
+def kept(s: Settings) -> Acceptance:
+    """What a search keeps: on one island it is the archive alone, bit for bit.
+
+    >>> keep = kept(Settings(population=1))
+    >>> state = keep.accept(keep.accept(keep.init(), Entry("a", 1.0), 0), Entry("b", 2.0), 0)
+    >>> [entry.name for entry in keep.members(state)]
+    ['b']
+    """
+    return islands(ARCHIVES[s.archive](s), s.islands, s.migration)
 
 
 def counted(messages: Sequence[client.Message], answer: str) -> Budget:

@@ -18,7 +18,6 @@ from interplay.lm import clipping
 from interplay.lm.clipping import Pair, Steps, improved, unscaled
 from interplay.lm.critic import Critic, Judge, judged
 from interplay.lm.model import Weights
-from interplay.lm.tiny import Size
 from interplay.lm.transcript import Transcript, Turns, joined, turns
 from interplay.lm.update import started
 from interplay.methods import language as given
@@ -62,7 +61,7 @@ def criticized(s: LanguageSettings, *, steps: Steps, judge: Judge, delay: int = 
     game = Dialogues(s, lambda turns: turns.reward)
     scene, model = game.scene, game.model
     members = max(given.seats_of(s, scene).values()) + 1
-    critic = Critic(model.codec, members, Size(s.width, s.depth, context=given.CONTEXT))
+    critic = Critic(model.codec, members, given.size_of(s, game.scene))
     stage = Stage(game, critic, judge, steps)
 
     def init(key: PRNGKeyArray) -> Acting:

@@ -67,9 +67,9 @@ class Talking(NamedTuple):
 
 
 class Room(NamedTuple):
-    """A model, and who of it speaks for each agent."""
+    """The model of every member, and which member speaks for each agent."""
 
-    model: Trainable
+    models: tuple[Trainable, ...]
     seats: Mapping[str, Seat]
 
 
@@ -78,17 +78,24 @@ class Dialogues(SpokenGame):
 
     def __init__(self, s: LanguageSettings, credit: Credit):
         scene = given.scene_of(s)
-        model = given.model_of(s, scene)
-        self.scene, self.model, self.credit, self.limits = scene, model, credit, given.limits_of(s)
-        self.seats = given.seated(s, scene, model)
+        self.models = given.models_of(s, scene)
+        self.scene, self.credit, self.limits = scene, credit, given.limits_of(s)
+        self.seats = given.seated(s, scene, self.models)
         self._settings = dataclasses.replace(s, share=False)
         self.spec = Spec(
             agents=len(scene.agents),
             observation=1,
-            action=Discrete(model.codec.size),
+            action=Discrete(max(model.codec.size for model in self.models)),
             horizon=scene.calls,
             names=scene.agents,
         )
+
+    @property
+    def model(self) -> Trainable:
+        """The model that all members are of. Raises `InputError` where they are of several."""
+        if any(model is not self.models[0] for model in self.models):
+            raise InputError("this method trains members of one base: name one model, or train grpo, rloo or dr-mas")
+        return self.models[0]
 
     def tasks(self, random: np.random.Generator, count: int) -> list[Any]:
         """Fresh tasks."""
@@ -106,7 +113,7 @@ class Dialogues(SpokenGame):
             self.load(team.members)
             return self.talk(tasks, seed, temperature=team.temperature)
         for member, weights in enumerate(team.members):
-            self._roomy.model.load(member, weights)
+            self._roomy.models[member].load(member, weights)
         return self._talk(self._roomy.seats, tasks, seed, 0, team.temperature)
 
     def mixed(self, teams: Sequence[LanguageTeam]) -> LanguageTeam:
@@ -125,9 +132,9 @@ class Dialogues(SpokenGame):
     def _roomy(self) -> "Room":
         """A model with a member for every agent: the game's own where nobody shares one."""
         if len({seat.member for seat in self.seats.values()}) == len(self.seats):
-            return Room(self.model, self.seats)
-        model = given.model_of(self._settings, self.scene)
-        return Room(model, given.seated(self._settings, self.scene, model))
+            return Room(self.models, self.seats)
+        models = given.models_of(self._settings, self.scene)
+        return Room(models, given.seated(self._settings, self.scene, models))
 
     def _talk(self, seats: Mapping[str, Seat], tasks, seed, version: int, temperature: float | None):
         if temperature is not None:
@@ -137,7 +144,7 @@ class Dialogues(SpokenGame):
     def load(self, members: Sequence[Weights]) -> None:
         """Let these weights speak."""
         for seat, weights in enumerate(members):
-            self.model.load(seat, weights)
+            self.models[seat].load(seat, weights)
 
     def episodes(self, team: LanguageTeam, key: PRNGKeyArray, count: int) -> tuple[np.ndarray, np.ndarray]:
         words = seeds(key)
@@ -171,11 +178,10 @@ def dialogue(
     if min(s.tasks, s.group) < 1:
         raise InputError(f"an update has {s.tasks} tasks of {s.group} attempts: give 1 or more of each")
     game = Dialogues(s, credit)
-    scene, model = game.scene, game.model
-    seats = given.seats_of(s, scene)
+    scene = game.scene
 
     def init(key: PRNGKeyArray) -> Talking:
-        made = (model.fresh(np.random.default_rng([*seeds(key), seat])) for seat in range(max(seats.values()) + 1))
+        made = (model.fresh(np.random.default_rng([*seeds(key), seat])) for seat, model in enumerate(game.models))
         return Talking(tuple(started(weights) for weights in made), np.zeros((), np.float32), np.zeros((), np.int32))
 
     def step(state: Talking, key: PRNGKeyArray):
@@ -209,7 +215,7 @@ def _learned(game: Dialogues, members, lessons: Sequence[list[Row]], learner: Le
     for seat, member in enumerate(members):
         mine = lessons[seat]
         random = np.random.default_rng([*words, 2, seat])
-        member, metrics, sizes = learn(game.model, seat, member, mine, learner, random)
+        member, metrics, sizes = learn(game.models[seat], seat, member, mine, learner, random)
         after.append(member)
         told.append((sum(int(row.path.own.sum()) for row in mine), metrics))
         norms |= {game.scene.agents[agent]: size for agent, size in sizes.items()}
@@ -249,12 +255,11 @@ def warmed(
 ) -> Talking:
     """Members that have imitated the scene's script, where there is one and demonstrations are asked for."""
     scene = game.scene
-    count = given.demonstrations_of(s)
-    if scene.script is None or not count:
+    counts = given.demonstrations_of(s, scene)
+    if scene.script is None or not max(counts):
         return state
-    speaker = Scripted(game.model.codec, scene.script)
-    seats = {agent: Seat(speaker, seat.member) for agent, seat in game.seats.items()}
-    tasks = game.tasks(np.random.default_rng([*words, 7]), count)
+    seats = {agent: Seat(Scripted(seat.model.codec, scene.script), seat.member) for agent, seat in game.seats.items()}
+    tasks = game.tasks(np.random.default_rng([*words, 7]), max(counts))
     shown = play(scene, seats, tasks, (*words, 8), limits=game.limits)
     rows = turns(shown, np.arange(len(shown)), scene.agents)
     teacher = Learner(
@@ -262,10 +267,10 @@ def warmed(
     )
     members, losses = [], []
     for seat, member in enumerate(state.members):
-        mine = said_by(shown, rows, np.zeros(len(rows.task)), seat, chains=chains)
-        member, loss = imitate(game.model, seat, member, mine, teacher, np.random.default_rng([*words, 9, seat]))
+        mine = said_by(shown[: counts[seat]], rows, np.zeros(len(rows.task)), seat, chains=chains)
+        member, loss = imitate(game.models[seat], seat, member, mine, teacher, np.random.default_rng([*words, 9, seat]))
         members.append(started(member.weights))
-        losses.append(loss)
+        losses += [loss] if counts[seat] else []
     return Talking(tuple(members), np.float32(np.mean(losses)), state.updates)
 
 

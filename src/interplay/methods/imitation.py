@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
-from jaxtyping import Array, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from interplay import games
 from interplay.core import population
@@ -21,9 +21,11 @@ from interplay.core.errors import InputError
 from interplay.core.game import Game
 from interplay.core.keys import permutation
 from interplay.core.method import Method, Metrics
+from interplay.core.trajectory import Transitions
 from interplay.methods.wiring import repeated, summary
 from interplay.nets import exploring, mixing, views
-from interplay.nets.valued import Valued, valued
+from interplay.nets.rewarding import Rewarding, rewarding
+from interplay.nets.valued import valued
 from interplay.objectives import inverse
 from interplay.play import demonstrations, ring, scan
 from interplay.play.demonstrations import Demonstrations
@@ -75,7 +77,7 @@ class Imitating(eqx.Module):
     `known` holds the fingerprint of the demonstrations as a name, so that a run never resumes with others.
     """
 
-    team: Valued
+    team: Rewarding
     learner: PyTree
     ring: ring.Ring
     play: PyTree
@@ -83,6 +85,7 @@ class Imitating(eqx.Module):
 
 
 Learn = Callable[[Imitating, Int[Array, "some"], PRNGKeyArray], tuple[Imitating, Metrics]]
+Others = Callable[[Rewarding, Transitions], Float[Array, "row agent"]]
 Turns = Callable[[Learn, Callable, int], Callable[[Imitating, PRNGKeyArray], tuple[Imitating, Metrics]]]
 
 
@@ -117,11 +120,15 @@ def in_turn(learn: Learn, play: Callable, agents: int):
     return step
 
 
-def imitation(s: Settings, loss: Callable, *, visited: Callable, turns: Turns, shown: Demonstrations | None) -> Method:
+def imitation(
+    s: Settings, loss: Callable, *, visited: Callable, turns: Turns, shown: Demonstrations | None,
+    others: Others = inverse.as_played,
+) -> Method:  # fmt: skip
     """A method whose agents lower `loss(values, parameters, expert rows, visited rows)`, each with a network of its own.
 
     `visited(drawn, state, key)` → transitions of play, `on_replay` or `on_demonstrations`. `shown` takes the place of the
-    file that the settings name. Raises `InputError` for a file that does not fit, and for games in Python.
+    file that the settings name. `others(team, transitions)` → weights [row agent] of each agent's rows, by what the others
+    did there. Raises `InputError` for a file that does not fit, and for games in Python.
     """
     game = games.make(s.game)
     shown = shown or loaded(s, game)
@@ -136,6 +143,7 @@ def imitation(s: Settings, loss: Callable, *, visited: Callable, turns: Turns, s
         team = valued(game.spec, team_key, seats, mixing.apart, explore, view=views.local, width=s.width, depth=s.depth)
         play = gather.init(team, play_key)
         like = eqx.filter_eval_shape(gather, team, play, play_key)[1]
+        team = rewarding(team, s.discount, s.temperature)
         return Imitating(team, steps.init(team.networks), replay.init(like), play, remembered(shown))
 
     def played(state: Imitating, key: PRNGKeyArray):
@@ -146,7 +154,7 @@ def imitation(s: Settings, loss: Callable, *, visited: Callable, turns: Turns, s
         def once(state: Imitating, key: PRNGKeyArray):
             first, second = jax.random.split(key)
             expert = shown.drawn(first, s.sampled)
-            return _stepped(steps, state, who, expert, visited(replay, expert, state.ring, second))
+            return _stepped(steps, others, state, who, (expert, visited(replay, expert, state.ring, second)))
 
         return repeated(once, state, key, jnp.asarray(s.updates))
 
@@ -187,12 +195,16 @@ def _turn(learn: Learn, play: Callable, state: Imitating, who: Int[Array, "some"
     return state, {**metrics, **told}
 
 
-def _stepped(steps: Individual, state: Imitating, who: Int[Array, "some"], expert, visited):
-    """One gradient step of every agent in `who`, on rows of its own; nobody's loss looks at anybody else's network."""
+def _stepped(steps: Individual, others: Others, state: Imitating, who: Int[Array, "some"], play: tuple):
+    """One gradient step of every agent in `who`, on rows of its own; no gradient reaches anybody else's network."""
+    counts = [jax.lax.stop_gradient(others(state.team, part)) for part in play]
 
     def one(carry, agent):
         networks, learner = carry
-        data = inverse.rows_of(expert, agent), inverse.rows_of(visited, agent)
+        data = [
+            inverse.weighed(inverse.rows_of(part, agent), count[:, agent])
+            for part, count in zip(play, counts, strict=True)
+        ]
         networks, learner, told = steps.update(networks, learner, agent, *data)
         return (eqx.filter(networks, eqx.is_array), learner), told
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from interplay import games
 from interplay.core.errors import InputError
 from interplay.core.method import Method
-from interplay.lm import tasks
+from interplay.core.names import nearest
+from interplay.lm import separate, tasks
 from interplay.lm.learner import Learner
 from interplay.lm.play import Limits, Seat
 from interplay.lm.scene import Scene
@@ -16,6 +18,7 @@ from interplay.objectives.tokens import PolicyLoss
 
 EXTRA = "pip install 'interplay[lm]'"
 CONTEXT = 128  # tokens a tiny model reads and says together
+OWN = ("width", "depth", "rank", "alpha", "adapted", "precision")  # what bases of one team may differ in
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +32,7 @@ class LanguageSettings:
     task: str = ""
     """MODULE:NAME of tasks of your own; empty: the game's"""
     model: str = "tiny"
-    """tiny: a decoder made from nothing; smollm2: SmolLM2-135M-Instruct; local:FOLDER: any causal language model there"""
+    """tiny: made from nothing; smollm2; local:FOLDER: any causal language model there; or AGENT=MODEL; AGENT=MODEL(width=32)"""
     steps: int = 25_600
     """episodes to learn from"""
     tasks: int = 16
@@ -117,9 +120,9 @@ def seats_of(s: LanguageSettings, scene: Scene) -> dict[str, int]:
     return {agent: 0 if s.share else place for place, agent in enumerate(scene.agents)}
 
 
-def seated(s: LanguageSettings, scene: Scene, model) -> dict[str, Seat]:
-    """All agents on members of one model."""
-    return {agent: Seat(model, member, True, s.temperature) for agent, member in seats_of(s, scene).items()}
+def seated(s: LanguageSettings, scene: Scene, models) -> dict[str, Seat]:
+    """All agents on their members; `models` has the model of every member."""
+    return {agent: Seat(models[member], member, True, s.temperature) for agent, member in seats_of(s, scene).items()}
 
 
 def limits_of(s: LanguageSettings) -> Limits:
@@ -127,7 +130,28 @@ def limits_of(s: LanguageSettings) -> Limits:
     return Limits(seconds=s.seconds)
 
 
-def model_of(s: LanguageSettings, scene: Scene):
+def models_of(s: LanguageSettings, scene: Scene) -> tuple[Any, ...]:
+    """The model of every member: one for all, or where models are named agent by agent, that of each.
+
+    Raises `InputError` as `model_of` does, and where a setting in brackets is none of a model's.
+    """
+    members = max(seats_of(s, scene).values()) + 1
+    if not separate.written(s.model):
+        return (model_of(s, scene),) * members
+    if s.share:
+        raise InputError("agents with models of their own share none: leave share=True out")
+    found: dict[int, Any] = {}
+    for base in separate.bases(s.model, scene.agents):
+        model, changed = games.parse(base.model)
+        for name in changed:
+            if name not in OWN:
+                raise InputError(f"{base.model}: a model has no setting '{name}': {nearest(name, OWN)}")
+        own = model_of(dataclasses.replace(s, model=model, **changed), scene, len(base.agents))
+        found |= separate.placed(own, base, scene.agents)
+    return tuple(found[member] for member in range(members))
+
+
+def model_of(s: LanguageSettings, scene: Scene, members: int | None = None):
     """The model that is asked for. Raises `InputError` for one that is not known, or a tiny one without words."""
     kind, _, place = s.model.partition(":")
     if kind in ("endpoint", "scripted"):
@@ -137,41 +161,49 @@ def model_of(s: LanguageSettings, scene: Scene):
         )
     if kind not in MODELS or bool(place) != (kind == "local"):
         raise InputError(f"there is no model '{s.model}': use {', '.join(MODELS)} (local:FOLDER)")
-    return MODELS[kind](s, scene)
+    return MODELS[kind](s, scene, members or max(seats_of(s, scene).values()) + 1)
 
 
-def demonstrations_of(s: LanguageSettings) -> int:
-    """Episodes to imitate first: a model that starts from nothing needs them, one that knows words only if asked to."""
-    return s.demonstrations if s.model == "tiny" else s.examples
+def demonstrations_of(s: LanguageSettings, scene: Scene) -> tuple[int, ...]:
+    """Episodes that each member imitates first: models that start from nothing need them, others only if asked to."""
+    count = lambda model: s.demonstrations if games.parse(model)[0] == "tiny" else s.examples
+    if not separate.written(s.model):
+        return (count(s.model),) * (max(seats_of(s, scene).values()) + 1)
+    own = {agent: count(base.model) for base in separate.bases(s.model, scene.agents) for agent in base.agents}
+    return tuple(own[agent] for agent in scene.agents)
 
 
-def _tiny(s: LanguageSettings, scene: Scene):
-    from interplay.lm.tiny import Size, Tiny
-    from interplay.lm.words import Words
+def _tiny(s: LanguageSettings, scene: Scene, members: int):
+    from interplay.lm.tiny import Tiny
 
     if not scene.vocabulary:
         raise InputError(f"{scene.name} has no vocabulary: a tiny model knows only words it is given")
-    members = max(seats_of(s, scene).values()) + 1
-    return Tiny(Words(scene.vocabulary, scene.agents), members, Size(s.width, s.depth, context=CONTEXT))
+    return Tiny(scene.codec(scene.vocabulary, scene.agents), members, size_of(s, scene))
 
 
-def _smollm2(s: LanguageSettings, scene: Scene):
+def size_of(s: LanguageSettings, scene: Scene):
+    """How large a tiny model is, whose context has room for the scene's."""
+    from interplay.lm.tiny import Size
+
+    return Size(s.width, s.depth, context=max(CONTEXT, scene.context))
+
+
+def _smollm2(s: LanguageSettings, scene: Scene, members: int):
     from interplay.lm import smollm
 
-    return _adapted(s, scene, smollm.folder())
+    return _adapted(s, scene, members, smollm.folder())
 
 
-def _local(s: LanguageSettings, scene: Scene):
-    return _adapted(s, scene, s.model.partition(":")[2])
+def _local(s: LanguageSettings, scene: Scene, members: int):
+    return _adapted(s, scene, members, s.model.partition(":")[2])
 
 
-def _adapted(s: LanguageSettings, scene: Scene, folder):
+def _adapted(s: LanguageSettings, scene: Scene, members: int, folder):
     from interplay.core.names import chosen
     from interplay.lm.local import PRECISIONS, Local, loaded
 
     base, tokenizer = loaded(folder, chosen(PRECISIONS, "precision", s.precision)())
     layers = [name.strip() for name in s.adapted.split(",")]
-    members = max(seats_of(s, scene).values()) + 1
     roles = scene.instructions
     return Local(base, tokenizer, members, roles=roles, rank=s.rank, alpha=s.alpha, layers=layers)
 

@@ -35,9 +35,10 @@ class Settings(imitation.Settings):
 
 
 def build(
-    s: Settings, shown: Demonstrations | None = None, *, turns: imitation.Turns = imitation.in_turn, penalize=None
-) -> Method:
-    """The method; `shown` takes the place of the file, `penalize` that of φ."""
+    s: Settings, shown: Demonstrations | None = None, *, turns: imitation.Turns = imitation.in_turn, penalize=None,
+    others: imitation.Others = inverse.as_played,
+) -> Method:  # fmt: skip
+    """The method; `shown` takes the place of the file, `penalize` that of φ, `others` says over whom values are marginal."""
     penalize = inverse.straight(penalize or inverse.chi_square(s.alpha), s.bound)
     hold = chosen({"both": inverse.square(s.alpha), "expert": inverse.free}, "hold", s.hold)
     given = {"discount": s.discount, "temperature": s.temperature, "penalize": penalize, "hold": hold}
@@ -47,4 +48,4 @@ def build(
         return value + inverse.decay(parameters, s.decay), told
 
     visited = imitation.on_demonstrations if s.offline else imitation.on_replay
-    return imitation.imitation(s, loss, visited=visited, turns=turns, shown=shown)
+    return imitation.imitation(s, loss, visited=visited, turns=turns, shown=shown, others=others)

@@ -46,7 +46,7 @@ class Settings(qmix.Settings):
     """episodes that it plays for each; 1 is enough where a game has no chance in it"""
     relabeled: float = 0.5
     """share of draws from the replay that are seen under another preference, drawn uniformly"""
-    reference: float = 0.0
+    reference: float = dataclasses.field(default=0.0, metadata={"signed": True})
     """return in every objective from which the logged hypervolume is measured"""
 
 

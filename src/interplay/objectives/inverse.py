@@ -2,7 +2,7 @@
 
 Values stand for a policy, π(a | s) ∝ exp(Q(s, a) / T), and for a reward, r(s, a, s') = Q(s, a) − γ V(s'); so one function
 learned from demonstrations is both. Known instances are IQ-Learn and, with the other agents averaged into the values of
-each, its multi-agent form (`methods.mamql`). All functions here are for one agent; rows come first.
+each, its multi-agent form (`methods.mamql`). Functions are for one agent, rows first; `rewards` is for a whole team.
 
 Source: Garg et al., "IQ-Learn: inverse soft-Q learning for imitation" (2021); Haynam et al. (2025).
 """
@@ -16,8 +16,10 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from interplay.core.choosing import chosen
+from interplay.core.game import TimeStep
 from interplay.core.trajectory import Transitions
 from interplay.credit.soft import soft_value
+from interplay.nets.rewarding import Rewarding
 from interplay.objectives.term import Metrics, average
 
 Values = Float[Array, "*rows action"]
@@ -52,9 +54,51 @@ def rows_of(play: Transitions, agent: int | Int[Array, ""]) -> Rows:
     )  # fmt: skip
 
 
+def weighed(rows: Rows, count: Float[Array, "row"]) -> Rows:
+    """The rows, each counted `count` times."""
+    return rows._replace(weight=rows.weight * count)
+
+
+def as_played(team: Rewarding, play: Transitions) -> Float[Array, "row agent"]:
+    """What others did counts as often as they did it: the marginal over how they act."""
+    return jnp.ones(play.time_step.active.reshape(-1, team.spec.agents).shape)
+
+
+def evenly(most: float = 10.0) -> Callable[[Rewarding, Transitions], Float[Array, "row agent"]]:
+    """A control: rows counted as if the others had chosen evenly among what is legal.
+
+    w_i = min(most, Π_{j ≠ i} 1 / (|A_j(s)| π_j(a_j | s))), π the team's own policies, over others whose move it was. With it
+    the marginal is over others that nobody has met. With one agent it is `as_played`.
+    """
+
+    def count(team: Rewarding, play: Transitions) -> Float[Array, "row agent"]:
+        flat = lambda leaf: leaf.reshape(-1, *leaf.shape[2:])
+        seen, action = jax.tree.map(flat, play.time_step), flat(play.decision.action)
+        values = jax.vmap(lambda seen: team.values((), seen)[1])(seen)
+        surprise = soft_value(values, seen.legal, team.temperature) - chosen(values, action)
+        rarity = surprise / team.temperature - jnp.log(jnp.maximum(seen.legal.sum(-1), 1))  # log 1 / (|A| π(a))
+        rarity = jnp.where(seen.active, rarity, 0.0)
+        return jnp.minimum(jnp.exp(rarity.sum(-1, keepdims=True) - rarity), most)
+
+    return count
+
+
 def recovered(values: Values, rows: Rows, ahead: Scores, discount: float) -> Scores:
     """The inverse Bellman reward r(s, a, s') = Q(s, a) − γ V(s'), with V(s') = 0 where nothing follows."""
     return chosen(values, rows.action) - discount * jnp.where(rows.ended, 0.0, ahead)
+
+
+def rewards(
+    team: Rewarding, time_step: TimeStep, action: Int[Array, "agent"], arrived: TimeStep
+) -> Float[Array, "agent"]:
+    """`recovered` for all agents of a team: r_i = Q_i(s, a_i) − γ V_i(s'), V_i = 0 after an end and for who has left.
+
+    >>> rewards(team, seen, action, arrived).shape  # doctest: +SKIP
+    (2,)
+    """
+    ahead = soft_value(team.values((), arrived)[1], arrived.legal, team.temperature)
+    over = arrived.terminated | ~arrived.active
+    return chosen(team.values((), time_step)[1], action) - team.discount * jnp.where(over, 0.0, ahead)
 
 
 def chi_square(alpha: float = 1.0) -> Penalize:

@@ -1,5 +1,6 @@
 """Gathering steps from whatever kind of game it is: compiled for pure games, in Python for the others."""
 
+from interplay.core.errors import ONE_REWARD, InputError
 from interplay.core.game import AnyGame, Game
 from interplay.play import scan
 
@@ -8,10 +9,13 @@ def steps(game: AnyGame, batch: int, length: int, *, workers: int = 0, timeout: 
     """`scan.steps` for a `Game`, `host.steps` for a `HostGame`: the same records either way.
 
     `workers` processes play games in Python (0: this process does, and cannot notice one that hangs), each step within
-    `timeout` seconds; pure games have no use for either.
+    `timeout` seconds; pure games have no use for either. Raises `InputError` for games of several objectives, of which
+    critics know only one.
     """
     if isinstance(game, Game):
         return scan.steps(game, batch, length)
+    if game.spec.objectives:
+        raise InputError(ONE_REWARD.format(objectives=game.spec.objectives))
     from interplay.play import host
 
     return host.steps(game.again, batch, length, workers, timeout)

@@ -150,20 +150,30 @@ def steps(make_game: Maker | str, batch: int, length: int, workers: int = 0, tim
 def episodes(
     team: Team, make_game: Maker | str, key: PRNGKeyArray, count: int
 ) -> tuple[Float[Array, "episode agent"], Int[Array, "episode"]]:
-    """Undiscounted returns per agent and lengths of `count` whole episodes; episode i depends on `key` and i alone."""
+    """Undiscounted returns per agent and lengths of `count` whole episodes; episode i depends on `key` and i alone.
+
+    Objectives are added up; `vector_episodes` keeps them apart.
+    """
+    returns, lengths = vector_episodes(team, make_game, key, count)
+    return returns.sum(tuple(range(2, returns.ndim))), lengths
+
+
+def vector_episodes(
+    team: Team, make_game: Maker | str, key: PRNGKeyArray, count: int
+) -> tuple[Float[Array, "episode agent *objective"], Int[Array, "episode"]]:
+    """`episodes`, with the return of each objective of a game that has several."""
     batch = min(count, SIDE_BY_SIDE)
     bench = Bench(_maker(make_game), batch)
     act, number = actor(team), int(jax.random.bits(key, (), jnp.uint32))
-    returns, lengths = np.zeros((count, bench.spec.agents), np.float32), np.zeros(count, np.int32)
     playing, started, memory = np.arange(batch), np.ones(batch, bool), _begin(team, batch)
     seen = blank(bench.spec, batch)
+    returns, lengths = np.zeros((count, *seen.reward.shape[1:]), np.float32), np.zeros(count, np.int32)
     bench.reset(range(batch), [word(number, episode) for episode in playing.tolist()], seen)
     while (rows := np.flatnonzero(playing < count)).size:
         stamps = np.stack([playing, lengths[np.minimum(playing, count - 1)]], 1).astype(np.int32)
         memory, decision = act(memory, started, _copied(seen), key, stamps)
         bench.step(rows, _fed(decision, seen.active), seen)
-        reward = seen.reward[rows]
-        returns[playing[rows]] += reward.sum(tuple(range(2, reward.ndim)))
+        returns[playing[rows]] += seen.reward[rows]
         lengths[playing[rows]] += 1
         started = (seen.terminated | seen.truncated) & (playing < count)
         ended = np.flatnonzero(started)

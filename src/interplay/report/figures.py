@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from interplay.core.errors import InputError
 from interplay.report import heat, plots
@@ -57,7 +57,17 @@ def area(figure: Figure) -> Markup:
     return heat.heat_map(table, (figure["y"], figure["x"]), figure["title"])
 
 
-DRAWN: dict[str, Callable[[Figure], Markup]] = {"points": points, "line": line, "map": area}
+def areas(figure: Figure) -> Markup:
+    """Tables of the same shape as heat maps beside each other, each on its own scale."""
+    titled = lambda name, values: {**figure, "values": values, "title": f"{figure['title']}, {name}"}
+    maps = [
+        f"<div><h4>{escape(name)}</h4>{area(titled(name, values))}</div>"
+        for name, values in zip(figure["names"], figure["values"], strict=True)
+    ]
+    return Markup(f'<div class="heats beside">{"".join(maps)}</div>')
+
+
+DRAWN: dict[str, Callable[[Figure], Markup]] = {"points": points, "line": line, "map": area, "maps": areas}
 
 
 def _numbers(values: list[float | None]) -> np.ndarray:

@@ -85,6 +85,24 @@ KNOWN: dict[str, Metric] = {
     "over_budget": Metric("over budget", "The share of episodes that ran out of calls, tokens or time."),
     "limit": Metric("cut short", "Messages an episode that reached the longest length allowed."),
     "room": Metric("out of room", "Messages an episode that filled the model's context."),
+    "td_loss": Metric("TD loss", "How far values are from what came of the next step plus the values there."),
+    "exploration": Metric(
+        "exploration", "How curious play was: the chance of a random action, or a temperature, as the method has it."
+    ),
+    "front": Metric("front", "How many of the compromises found last are as good as any other in some objective."),
+    "hypervolume": Metric(
+        "hypervolume", "The area that the compromises found last cover above the reference point; more is better."
+    ),
+    "recovered_reward": Metric(
+        "recovered reward", "What the values say that demonstrators were paid a step, on average; a scale, not a score."
+    ),
+    "expert_log_prob": Metric(
+        "demonstrators' log-chance", "How likely the team finds what was demonstrated, in nats a choice; 0 is certain."
+    ),
+    "value_growth": Metric(
+        "value growth",
+        "How much values fall from one visited state to the next, discounted; going down without end is divergence.",
+    ),
     STEPS_PER_SECOND: Metric(
         "speed",
         "Environment steps a second, all seeds together, between one row of the log and the next; the first rows "

@@ -16,7 +16,8 @@ from markupsafe import Markup, escape
 
 from interplay.core.errors import InputError
 from interplay.methods.evolution import Tried
-from interplay.report import numbers, page, plots, searched
+from interplay.report import numbers, page, plots, searched, views
+from interplay.report.replay import read_replays
 from interplay.report.searched import Described, Grid
 from interplay.run import searching
 from interplay.text.genome import diff, lineage
@@ -68,7 +69,15 @@ def view(path: Path, describe: Describe = searched.rules) -> dict[str, Any]:
         ],
         "grid": _grid(elites, about.grid),
         "failures": _failures(kept.tried),
+        **_replays(path / "replays"),
     }
+
+
+def _replays(folder: Path) -> dict[str, Any]:
+    """The replays that a search has kept, what was found first, and a sentence on each that cannot be shown."""
+    replays, refused = read_replays(folder)
+    first = sorted(replays, key=lambda replay: replay.name != "found")
+    return {"replays": views.data_block(views.replay_data(first, "")) if first else None, "refused": refused}
 
 
 def _living(tried: Mapping[str, Tried], best: Trial, elites: Mapping[Place, Entry]) -> set[str]:

@@ -6,12 +6,12 @@ Each function reads what a search kept and found, and gives words, a table and a
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from interplay.methods.context_evolve import LETTERS, TRAITS
 from interplay.methods.discover import GAINS, SIZES
 from interplay.report import numbers
 from interplay.run.searching import Kept
 from interplay.text.trial import Trial
 
-LETTERS = (60.0, 120.0, 200.0, 320.0)
 EQUALITIES, SUSTAINED = (0.0, 0.5, 0.8, 0.95), (0.1, 0.25, 0.4, 0.5)
 
 
@@ -108,7 +108,7 @@ def programs(kept: Kept, found: Mapping[str, Any], best: Trial) -> Described:
         f"Score: {found['purpose']}",
         Grid(
             LETTERS,
-            (2.0, 4.0, 6.0, 9.0),
+            TRAITS,
             lambda trial: (float(len(trial.genome.text)), float(found["traits"].get(trial.genome.hash, 0))),
             "uses",
             "By letters of the program, and how many features and operations it uses.",

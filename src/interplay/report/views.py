@@ -51,7 +51,7 @@ def run_view(record: Record) -> dict[str, Any]:
         "learning": _learning_chart(record),
         "small": _small_multiples(record),
         "figures": figures.drawn(record.figures),
-        "replays": data_block(_replay_data(record.replays, "")),
+        "replays": data_block(replay_data(record.replays, "")),
         "notes": [NOTE | note for note in record.status.get("notes", [])],
         "settings": _settings_rows(record),
         "environment": record.environment,
@@ -157,7 +157,8 @@ def _chart(x: list[Any], lines: list[plots.Line], y_label: str, summary: str, sm
     return plots.line_chart(x, lines, axes, summary, small)
 
 
-def _replay_data(replays: Sequence[Replay], label: str) -> list[dict[str, Any]]:
+def replay_data(replays: Sequence[Replay], label: str) -> list[dict[str, Any]]:
+    """Replays as the page's player wants them; `label` stands before their names."""
     return [
         {
             "label": " · ".join(word for word in (label, replay.name) if word),
@@ -181,7 +182,7 @@ def _game_view(game: str, found: Sequence[compare.Entry]) -> dict[str, Any]:
     drawn = [(run, curves.learning_line(run.record, "return", run.label, run.color)) for run in found]
     pairs = [pair for _, pair in drawn if pair is not None]
     summary = f"Learning curves on {game} of {compare.listing([run.label for run, pair in drawn if pair is not None])}."
-    replays = [_replay_data(run.record.replays[:REPLAYS_EACH], run.label) for run in found]
+    replays = [replay_data(run.record.replays[:REPLAYS_EACH], run.label) for run in found]
     return {
         "name": game,
         "verdict": compare.verdict(found),

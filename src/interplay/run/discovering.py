@@ -10,7 +10,8 @@ import numpy as np
 from interplay.methods import discover, discover_psro
 from interplay.methods.discover import Settings, Space
 from interplay.methods.evolution import Propose, Searching
-from interplay.run import folder, searching
+from interplay.run import folder, searching, spread
+from interplay.run.spread import Place
 from interplay.text import rules
 from interplay.text.trial import Allowance, Trial
 from interplay.update.archive import Acceptance
@@ -46,6 +47,7 @@ def run(
     proposer: str = "typed mutator",
     acceptance: Acceptance | None = None,
     workers: int = 1,
+    place: Place = spread.processes,
     watch: Callable[[float, str], None] = lambda share, words: None,
 ) -> dict[str, Any]:
     """Search in the folder `path`, from where it is; returns and keeps what was found and how it does on held-out games."""
@@ -55,7 +57,7 @@ def run(
         valid = sum(each.trial.valid for each in state.tried.values())
         watch(share, f"{valid:,} valid, best {state.best.score:.3f}")
 
-    with searching.processes(workers, kind.space.measure) as measure:
+    with searching.processes(workers, kind.space.measure, place) as measure:
         score = discover.scorer(kind.space, s, measure)
         search = discover.build(kind.space, s, propose=propose, acceptance=acceptance, score=score)
         state = searching.run(search, kind.space.started(s.start), path, asked, allowed, look)

@@ -1,7 +1,11 @@
 """Systems code from beginning to end: search, try what was found on instances that were not searched on, and write it down."""
 
+import atexit
 import dataclasses
-from collections.abc import Callable, Mapping
+import functools
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,10 +14,12 @@ from interplay.methods import context_evolve as evolve
 from interplay.methods.context_evolve import Settings, Write
 from interplay.methods.evolution import Evolution, Score, Searching
 from interplay.run import folder, searching
+from interplay.run.spread import Place
+from interplay.text.genome import Genome
 from interplay.text.sandbox import Pool
 from interplay.text.systems import named
 from interplay.text.systems.task import LIMITS, PART, Metrics, Task, of_program, of_strategy
-from interplay.text.trial import Allowance
+from interplay.text.trial import Allowance, Trial
 
 FOUND, BEST = "found.json", "best.py"
 
@@ -43,6 +49,46 @@ def _plain(task: Task, s: Settings, score: Score, hands: Hands) -> Evolution:
 
 
 METHODS = {"context-evolve": _context, "plain": _plain}
+Scored = Callable[[Task, Pool], AbstractContextManager[Score]]
+
+
+@contextmanager
+def here(task: Task, pool: Pool) -> Iterator[Score]:
+    """Programs are scored in the sandboxes of the pool."""
+    yield evolve.scorer(task, task.train(), pool)
+
+
+def away(place: Place) -> Scored:
+    """Programs are scored by workers of a place, as many as the pool has, each with a sandbox of its own."""
+
+    @contextmanager
+    def scored(task: Task, pool: Pool) -> Iterator[Score]:
+        with place(pool.workers) as over:
+
+            def score(genomes: Sequence[Genome]) -> list[Trial]:
+                rows = over(_trial, [(task.name, one.parts[PART]) for one in genomes]) if genomes else []
+                return [
+                    dataclasses.replace(Trial.from_json(row), genome=one)
+                    for row, one in zip(rows, genomes, strict=True)
+                ]
+
+            yield score
+
+    return scored
+
+
+def _trial(name: str, text: str) -> dict[str, Any]:
+    """The trial of a program in a worker, as JSON has it."""
+    task = named(name)
+    return evolve.scorer(task, task.train(), _sandbox())([Genome({PART: text})])[0].as_json()
+
+
+@functools.cache
+def _sandbox() -> Pool:
+    """The sandbox of this worker, for all that it scores."""
+    pool = Pool(LIMITS)
+    atexit.register(pool.close)
+    return pool
 
 
 def run(
@@ -55,6 +101,7 @@ def run(
     seed: int = 0,
     hands: Hands = EMBEDDED,
     workers: int = 2,
+    scored: Scored = here,
     watch: Callable[[float, str], None] = lambda share, words: None,
 ) -> dict[str, Any]:
     """Search in the folder `path`, from where it is; returns and keeps the program found, beside the start and known ones.
@@ -72,15 +119,15 @@ def run(
         "settings": searching.plain_settings(s),
     }
     look = lambda state, share: watch(share, f"best score {state.best.score:.3f}")
-    with Pool(LIMITS, workers=workers) as pool:
-        search = METHODS[method](task, s, evolve.scorer(task, task.train(), pool), hands)
+    with Pool(LIMITS, workers=workers) as pool, scored(task, pool) as score:
+        search = METHODS[method](task, s, score, hands)
         state = searching.run(search, [first], path, asked, allowed, look)
         held = held_out(task, state, pool)
     found = _told(task, state) | {"method": method, "seed": seed, "proposer": hands.name, "held_out": held}
     text, file = state.best.genome.parts[PART], path / BEST
     head = f"# Found in {len(state.tried):,} programs (seed {seed}, {method}, {hands.name}) for {s.task}\n"
     folder.write_atomic(file, (head + text + "\n").encode())
-    usage = f"interplay evolve {s.task} --start {file}"
+    usage = f"interplay evolve {shlex.quote(s.task)} --start {file}"
     found |= {"program": text, "file": str(file), "usage": usage, "settings": dataclasses.asdict(s)}
     folder.write_json_atomic(path / FOUND, found)
     return found

@@ -1,10 +1,11 @@
 """What a trained team can be asked besides its return, kept in the run folder as numbers that the report draws.
 
 A figure is small JSON: "points" (returns of a team that is told preferences, and which of them no other dominates) or "map"
-and "line" (where and when a switched team calls its center). Others are added as a function to `FIGURES`.
+and "line" (where and when a switched team calls its center), or "maps" (true rewards beside those that a team's values stand
+for). Others are added as a function to `FIGURES`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -15,18 +16,19 @@ from interplay.core.game import AnyGame, Game
 from interplay.core.preferences import simplex
 from interplay.core.team import Team
 from interplay.games.foraging import Foraging
-from interplay.measure import calls, pareto
+from interplay.measure import calls, pareto, reward_map
+from interplay.measure.reward_map import Compared, Places
 from interplay.nets.preferred import Preferring
+from interplay.nets.rewarding import Rewarding
 from interplay.nets.switched import Switched
 from interplay.run import devices, folder
 from interplay.run.folder import Run
 
 KEY = 0xF16  # figures never show the episodes of training
-SEEDS, PARTS, EPISODES = (
-    5,
-    50,
-    128,
-)  # at most so many seeds; preferences in steps of 1 / PARTS; episodes watched for calls
+SEEDS = 5  # at most so many
+PARTS = 50  # preferences in steps of 1 / PARTS
+TRIED = 32  # the same episodes for each preference: of fewer, luck would pass for a compromise where starts are random
+EPISODES, FEW = 128, 32  # watched for calls; watched for rewards, where every step looks at all choices
 
 Figure = dict[str, Any]
 
@@ -53,12 +55,13 @@ def compromises(team: Team, game: AnyGame, key: PRNGKeyArray) -> Iterator[Figure
     if not isinstance(team, Preferring) or not isinstance(game, Game) or game.spec.objectives != 2:
         return
     weights = simplex(2, PARTS)
-    points = pareto.swept(team.greedy(), game, weights, key)
+    points = pareto.swept(team.greedy(), game, weights, key, TRIED)
     kept = pareto.nondominated(points)
     yield {
         "kind": "points",
         "title": "Compromises",
-        "words": f"Mean greedy returns under {len(weights)} preferences; filled where no other is as good in both objectives.",
+        "words": f"Greedy returns under {len(weights)} preferences, means over the same {TRIED} episodes; filled where no "
+        "other is as good in both objectives.",
         "x": "return in objective 0",
         "y": "return in objective 1",
         "points": points.tolist(),
@@ -91,7 +94,32 @@ def called(team: Team, game: AnyGame, key: PRNGKeyArray) -> Iterator[Figure]:
         }
 
 
-FIGURES: tuple[Callable[[Team, AnyGame, PRNGKeyArray], Iterator[Figure]], ...] = (compromises, called)
+def wanted(team: Team, game: AnyGame, key: PRNGKeyArray) -> Iterator[Figure]:
+    """Where every agent finds reward in its own play, and where its values say it does, in games that have a map."""
+    on = reward_map.places(game)
+    if not isinstance(team, Rewarding) or not isinstance(game, Game) or on is None:
+        return
+    played = reward_map.witnessed(team, game, key, FEW)
+    pairs = reward_map.compared(played.true, played.found, played.seen, played.weight, on)
+    yield from beside(pairs, on, f"in {int(played.weight.sum()):,} steps of its own play")
+
+
+def beside(pairs: Sequence[Compared], on: Places, where: str) -> Iterator[Figure]:
+    """True and recovered rewards of every agent as two maps beside each other; `where` tells which states count."""
+    for agent, pair in enumerate(pairs):
+        yield {
+            "kind": "maps",
+            "title": f"What agent {agent} wants",
+            "words": f"Reward of a choice over the mean of all choices there, {where}. {on.words} Each map has its own "
+            f"scale. Choice by choice the two correlate by {pair.correlation:.2f}.",
+            "x": on.names[1],
+            "y": on.names[0],
+            "names": ["as the game pays", "as recovered"],
+            "values": [[_known(row) for row in table] for table in (pair.true, pair.found)],
+        }
+
+
+FIGURES: tuple[Callable[[Team, AnyGame, PRNGKeyArray], Iterator[Figure]], ...] = (compromises, called, wanted)
 
 
 def _known(values: np.ndarray) -> list[float | None]:

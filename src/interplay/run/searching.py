@@ -6,14 +6,11 @@ batch draws from a generator of its own, made of the seed and the batch's number
 that was not.
 """
 
-import concurrent.futures
 import dataclasses
 import json
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +20,8 @@ import numpy as np
 from interplay.core.budget import Budget
 from interplay.core.errors import InputError
 from interplay.methods.evolution import Evolution, Searching, Tried
-from interplay.run import folder
+from interplay.run import folder, spread
+from interplay.run.spread import Place
 from interplay.text.genome import Genome
 from interplay.text.trial import Allowance, Trial
 
@@ -120,38 +118,16 @@ def _write_state(path: Path, asked: dict[str, Any], state: Searching, word: str)
 
 
 @contextmanager
-def processes(count: int, measure: Callable) -> Iterator[Callable]:
+def processes(count: int, measure: Callable, place: Place = spread.processes) -> Iterator[Callable]:
     """`measure(game, texts, horizons)` shared out over processes; what it gives is the same for any number of them."""
-    if count < 1:
-        raise InputError(f"cannot work in {count} processes: give 1 or more")
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(count, context, _begin) as pool:
+    with place(count) as over:
 
         def shared(game: str, texts: Sequence[str], horizons: Sequence[int]) -> np.ndarray:
             share = -(-len(texts) // count)
             parts = [texts[start : start + share] for start in range(0, len(texts), share)]
-            try:
-                return np.concatenate(list(pool.map(measure, [game] * len(parts), parts, [horizons] * len(parts))))
-            except BrokenProcessPool:
-                raise InputError(
-                    "a process that scores was killed, perhaps for want of memory: run the same command again to go on, "
-                    "with fewer --workers"
-                ) from None
+            return np.concatenate(over(measure, [(game, part, horizons) for part in parts]))
 
         yield shared
-
-
-def _begin() -> None:
-    import signal
-
-    import jax
-
-    from interplay.run import devices
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops the search, between two batches or at once
-    jax.config.update("jax_cpu_enable_async_dispatch", False)  # walks of small games are shorter than handing them over
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
-    devices.prepare(1)
 
 
 def plain_settings(settings: Any) -> dict[str, Any]:

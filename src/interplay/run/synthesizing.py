@@ -1,18 +1,22 @@
 """Policy synthesis from beginning to end: search, play what was found in fresh long episodes, and write it down."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+
+from interplay import games
 from interplay.methods import policy_synthesis as synthesis
 from interplay.methods.evolution import Propose, Searching
 from interplay.methods.policy_synthesis import PART, Settings
 from interplay.run import folder, searching
-from interplay.text import policies
+from interplay.text import policies, policy_play
+from interplay.text.policies import Policy
 from interplay.text.trial import Allowance
 
-FOUND, BEST = "found.json", "best.policy"
+FOUND, BEST, REPLAYS = "found.json", "best.policy", "replays"
 FRESH = 1  # seed of the episodes of the report; searches use another
 
 
@@ -36,8 +40,27 @@ def run(
     head = f"# Found in {len(state.tried):,} policies (seed {seed}, {proposer}, {s.feedback} feedback) for {s.game}\n"
     folder.write_atomic(path / BEST, (head + text + "\n").encode())
     found |= {"policy": text, "file": str(path / BEST)}
+    keep_replays(s, path, {s.start: policies.REFERENCES[s.start], "found": policies.parse(text)})
     folder.write_json_atomic(path / FOUND, found)
     return found
+
+
+def keep_replays(s: Settings, path: Path, some: Mapping[str, Policy]) -> None:
+    """Keep the first fresh episode of every policy, as long as those of the search, where the page of `path` finds it."""
+    game, key = games.make(s.game), jax.random.split(jax.random.key(FRESH), s.report_episodes)[0]
+    watch = policy_play.watcher(game, s.length)
+    (path / REPLAYS).mkdir(exist_ok=True)
+    for name, policy in some.items():
+        states, reward = watch(policy, key)
+        told = {
+            "game": s.game,
+            "mode": "the policy's",
+            "frames": [game.draw(state) for state in states],
+            "rewards": reward.tolist(),
+            "return": float(reward.sum(0).mean()),
+            "caption": f"{name} on {s.game}, {s.length:,} steps",
+        }
+        folder.write_json_atomic(path / REPLAYS / f"{name}.json", told)
 
 
 def _told(s: Settings, state: Searching) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from interplay.lm.play import Limits, Seat, play
 from interplay.lm.scene import Scene
 from interplay.lm.scripted import Scripted
 from interplay.lm.transcript import Call, Transcript, reading, shown, turns
-from interplay.lm.words import Wordless, Words
+from interplay.lm.words import Wordless
 from interplay.measure import stats
 from interplay.methods import language
 from interplay.methods.language import LanguageSettings
@@ -183,7 +183,7 @@ def _endpoint(asked: Asked, scene: Scene) -> Model:
 def _scripted(asked: Asked, scene: Scene) -> Model:
     if scene.script is None:
         raise InputError(f"{scene.name} has no script: set `tasks.script`, or choose another --model")
-    codec = Words(scene.vocabulary, scene.agents) if scene.vocabulary else Wordless()
+    codec = scene.codec(scene.vocabulary, scene.agents) if scene.vocabulary else Wordless()
     return Scripted(codec, scene.script)
 
 

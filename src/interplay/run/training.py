@@ -104,11 +104,14 @@ def seeds_of(run: Run) -> tuple[int, ...]:
 
 
 def build(method: str, settings: Any) -> Method:
-    """The method with these settings; refuses settings that are out of range with a clear line."""
+    """The method with these settings; refuses settings that are out of range with a clear line.
+
+    Numbers are 0 or more but for fields with `metadata={"signed": True}`.
+    """
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         kind = type(field.default)
-        if kind in (int, float) and isinstance(value, int | float) and value < 0:
+        if kind in (int, float) and isinstance(value, int | float) and value < 0 and not field.metadata.get("signed"):
             raise InputError(f"{field.name} is {value}: give a number of 0 or more")
         if isinstance(field.default, int | float | bool | str) and not _fits(value, kind):
             raise InputError(f"{field.name} is {value!r}: give {_article(kind)}")

@@ -29,6 +29,7 @@ FAR = 1e6  # steps where there is no way
 NORTH_SOUTH_WEST_EAST = np.array([grid.NORTH, grid.SOUTH, grid.WEST, grid.EAST])  # ways of equal length in this order
 WALK = np.array([grid.FORWARD, grid.RIGHT, grid.BACKWARD, grid.LEFT])  # by the turn from facing to where to go
 Decide = Callable[[Any, Float[Any, "plan gene"]], Int[Array, "agent"]]
+Watch = Callable[[Policy, PRNGKeyArray], tuple[list[Any], Float[np.ndarray, "step agent"]]]
 
 
 class Scores(NamedTuple):
@@ -241,15 +242,39 @@ def _walk(bodies, step):
 
 def episode(game: Game, decide: Decide, genes: Float[Any, "plan gene"], key: PRNGKeyArray, steps: int) -> Scores:
     """One episode of self-play: `reward` is the mean return of an agent."""
-    start, run = jax.random.split(key)
+    reward, active = _played(game, decide, genes, (key, steps), lambda state, seen: grid.able(state.bodies))
+    return Scores(reward.sum(0).mean(), *social.metrics(reward, active))
+
+
+def watcher(game: Game, steps: int) -> Watch:
+    """The same episodes to look at: `watch(policy, key)` is the state before every step and the rewards [step, agent].
+
+    >>> from interplay import games
+    >>> watch = watcher(games.make("gathering(map='garden', agents=2)"), steps=3)
+    >>> states, reward = watch(policies.REFERENCES["greedy"], jax.random.key(0))
+    >>> [int(state.step) for state in states], reward.shape
+    ([0, 1, 2], (3, 2))
+    """
+    decide = decider(game)
+    run = jax.jit(lambda genes, key: _played(game, decide, genes, (key, steps), lambda state, seen: state))
+
+    def watch(policy: Policy, key: PRNGKeyArray) -> tuple[list[Any], Float[np.ndarray, "step agent"]]:
+        reward, states = jax.device_get(run(policies.genes(policy), key))
+        return [jax.tree.map(lambda leaf, at=at: leaf[at], states) for at in range(steps)], reward
+
+    return watch
+
+
+def _played(game: Game, decide: Decide, genes: Any, run: tuple[PRNGKeyArray, int], look: Callable[[Any, Any], Any]):
+    """Rewards [step, agent] of an episode, `run` its key and steps, and what `look(state before, seen after)` gives."""
+    start, rest = jax.random.split(run[0])
     state, _ = game.reset(start)
 
     def step(state, key):
         after, seen = game.step(state, decide(state, genes), key)
-        return after, (seen.reward, grid.able(state.bodies))
+        return after, (seen.reward, look(state, seen))
 
-    _, (reward, active) = jax.lax.scan(step, state, jax.random.split(run, steps))
-    return Scores(reward.sum(0).mean(), *social.metrics(reward, active))
+    return jax.lax.scan(step, state, jax.random.split(rest, run[1]))[1]
 
 
 class Evaluator:

@@ -8,6 +8,7 @@ ours is one of theirs; where agents take turns (AEC) a step is one turn and `act
 import pkgutil
 import sys
 import warnings
+from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
@@ -27,7 +28,7 @@ FAMILIES = {
     **{name: f"pettingzoo.{name}" for name in ("atari", "butterfly", "classic", "sisl")},
 }
 HORIZON = 1000  # steps, for games that do not say how long they last
-LIMITS = ("max_cycles", "max_episode_steps", "max_steps", "max_num_steps")
+LIMITS = ("max_cycles", "max_episode_steps", "max_steps", "max_num_steps", "num_timesteps")
 
 
 def _seats(env: Any, name: str) -> list[Seat]:
@@ -59,15 +60,28 @@ def _state_size(env: Any, wanted: bool) -> int:
     return size if size <= spaces.WIDEST_STATE else 0
 
 
+def _objectives(env: Any, name: str) -> int:
+    """How long rewards are where the game says so, as MOMAland's do (`env.reward_space`); 0 where they are numbers."""
+    if not hasattr(env, "reward_space"):
+        return 0
+    lengths = {int(np.prod(env.reward_space(agent).shape)) for agent in env.possible_agents}
+    if len(lengths) > 1:
+        raise InputError(
+            f"{name} pays its agents in {sorted(lengths)} objectives: all must have as many, wrap the game"
+        )
+    return lengths.pop()
+
+
 class _State(SpaceGame):
     """The part about the state, which both kinds of environment share."""
 
     def __init__(self, env: Any, name: str, horizon: int, state: bool):
-        super().__init__(env, _seats(env, name), name, horizon, _state_size(env, state))
+        shared = _state_size(env, state)
+        super().__init__(env, _seats(env, name), name, horizon, shared, objectives=_objectives(env, name))
         self._steps = 0
 
     def _state(self, over: bool) -> np.ndarray:
-        if not self.spec.shared or over:
+        if not self.spec.shared or over or not self.env.agents:  # where all have left some have no state to tell
             return np.zeros(self.spec.shared, np.float32)
         return np.asarray(self.env.state(), np.float32).ravel()
 
@@ -87,14 +101,14 @@ class ParallelGame(_State):
         self._steps = 0
         views, infos = self.env.reset(seed=int(seed))
         views = {agent: self._view(agent, views) for agent in self.env.agents}
-        return self._seen(views, infos, spaces.outcome(np.zeros(self.spec.agents), False, False))
+        return self._seen(views, infos, spaces.outcome(self.nothing(), False, False))
 
     def step(self, action: np.ndarray) -> TimeStep:
         self._steps += 1
         alive = list(self.env.agents)
         moves = {agent: self.writers[self.index[agent]].write(action[self.index[agent]]) for agent in alive}
         views, gained, ended, cut, infos = self.env.step(moves)
-        reward = np.zeros(self.spec.agents, np.float32)
+        reward = self.nothing()
         for agent, amount in gained.items():
             reward[self.index[self._known(agent)]] = amount
         ends = [agent for agent in alive if ended.get(agent, False)]
@@ -141,7 +155,7 @@ class TurnGame(_State):
 
     def _arrive(self) -> TimeStep:
         """Bury the dead, hand out the rewards that are due, and show the next agent what it sees."""
-        env, reward, cuts = self.env, np.zeros(self.spec.agents, np.float32), {}
+        env, reward, cuts = self.env, self.nothing(), {}
         while env.agents:
             agent = self._known(env.agent_selection)
             view, gained, ended, cut, info = env.last()
@@ -167,6 +181,11 @@ def make(rest: str, **parameters: Any) -> ParallelGame | TurnGame:
     """
     spaces.quiet()
     name = spaces.called("pettingzoo", rest, {key: value for key, value in parameters.items() if key != "render"})
+    return built(lambda turns: _maker(rest, name, turns), name, parameters)
+
+
+def built(find: Callable[[bool], Any], name: str, parameters: dict[str, Any]) -> ParallelGame | TurnGame:
+    """The game that `find(turns)` makes, called `name`, with the four parameters of `make` among those given."""
     own = {key: parameters.pop(key) for key in ("horizon", "state") if key in parameters}
     if parameters.pop("render", False):
         parameters["render_mode"] = "rgb_array"
@@ -175,8 +194,7 @@ def make(rest: str, **parameters: Any) -> ParallelGame | TurnGame:
         # PettingZoo asks for its registry, which has no place for the user's own modules; and Box2D crashes the process
         # where its deprecation warnings are errors.
         warnings.simplefilter("ignore", DeprecationWarning)
-        maker = _maker(rest, name, turns)
-        env = spaces.construct(maker, name, parameters)
+        env = spaces.construct(find(turns), name, parameters)
     return (ParallelGame if hasattr(env, "step") and not hasattr(env, "last") else TurnGame)(env, name, **own)
 
 
@@ -191,8 +209,11 @@ def _maker(rest: str, name: str, turns: bool) -> Any:
         found = getattr(spaces.module(package), last, None)
     if found is None:
         raise InputError(f"no environment is called '{name}': {_nearest(package, family, last)}")
-    if callable(found):
-        return found
+    return found if callable(found) else offered(found, name, turns)
+
+
+def offered(found: Any, name: str, turns: bool) -> Any:
+    """The function by which a module makes environments, `env` before `parallel_env` where `turns` are wanted."""
     order = ("env", "parallel_env") if turns else ("parallel_env", "env")
     makers = [getattr(found, key) for key in order if hasattr(found, key)]
     if not makers:

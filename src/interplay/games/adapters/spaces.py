@@ -151,10 +151,11 @@ def _real(space: Any) -> Writer:
 class SpaceGame(HostGame):
     """A Python game whose agents have Gymnasium spaces; subclasses say how it is reset and stepped.
 
-    `name` makes the same game again through `interplay.games.make`.
+    `name` makes the same game again through `interplay.games.make`. `objectives` is the length of its rewards, 0 where they
+    are single numbers.
     """
 
-    def __init__(self, env: Any, seats: Sequence[Seat], name: str, horizon: int, shared: int):
+    def __init__(self, env: Any, seats: Sequence[Seat], name: str, horizon: int, shared: int, *, objectives: int = 0):
         if not seats:
             raise InputError(f"{name} has no agents")
         self.env, self.name = env, name
@@ -165,10 +166,14 @@ class SpaceGame(HostGame):
         observations, actions = [one.size for one in self.readers], [one.size for one in self.writers]
         self.spec = Spec(
             agents=len(seats), observation=max(observations), action=action, horizon=int(horizon), shared=shared,
-            observation_sizes=tuple(observations), action_sizes=tuple(actions),
+            objectives=objectives, observation_sizes=tuple(observations), action_sizes=tuple(actions),
             names=tuple(str(agent) for agent in self.agents),
         )  # fmt: skip
         self._choices = np.arange(action.width)[None] < np.array(actions)[:, None]
+
+    def nothing(self) -> np.ndarray:
+        """Room for every agent's reward, all zero."""
+        return np.zeros((self.spec.agents, self.spec.objectives)[: 1 + (self.spec.objectives > 0)], np.float32)
 
     def read(self, agent: Any, value: Any) -> np.ndarray:
         """What `agent` sees as one flat row; raises `AgentError` where it does not fit the space."""

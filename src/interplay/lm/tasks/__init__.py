@@ -1,8 +1,9 @@
 """Tasks for language teams by name; nothing heavy is loaded before one is made.
 
-`make("ledger")`, `make("ledger(cost=0.05)")`, `make("my_module:scene")`.
+`make("ledger")`, `make("ledger(cost=0.05)")`, `make("reasoning-gym:chain_sum")`, `make("my_module:scene")`.
 """
 
+import difflib
 import importlib
 from typing import Any
 
@@ -24,6 +25,24 @@ MODULES = {  # name -> (module:maker, what it is)
     "trust-and-split": ("bargaining:trust_and_split", "two with hidden hands talk, then ask for coins"),
     "ledger-routed": ("ledger:routed", "the ledger with chance in the router's place"),
 }
+ADAPTERS = {  # prefix -> (module, an example, what it gives); modules of layers above are known by name only
+    "reasoning-gym": (
+        "interplay.lm.tasks.reasoning",
+        "basic_arithmetic",
+        "any of reasoning-gym's tasks; its verifier gives the reward",
+    ),
+    "game": (
+        "interplay.run.shared_table",
+        "kuhn",
+        "any game of choices in words; networks and strategies may sit on other seats",
+    ),
+}
+
+
+def catalog() -> dict[str, str]:
+    """Tasks by name with what they are, then how each adapter's tasks are named."""
+    examples = {f"{prefix}:{example}": text for prefix, (_, example, text) in ADAPTERS.items()}
+    return {**{name: text for name, (_, text) in MODULES.items()}, **examples, "MODULE:NAME": "a scene of your own"}
 
 
 def make(name: str, team: str = "", task: str = "") -> Scene:
@@ -45,6 +64,13 @@ def make(name: str, team: str = "", task: str = "") -> Scene:
 
 def _named(name: str) -> Scene:
     head, arguments = games.parse(name)
+    prefix, _, rest = head.partition(":")
+    if prefix in ADAPTERS:
+        adapter = importlib.import_module(ADAPTERS[prefix][0])
+        return _called(adapter.make, name, rest, **arguments)
+    near = difflib.get_close_matches(prefix, ADAPTERS, n=1, cutoff=0.8) if rest else []
+    if near:
+        raise InputError(f"no task for language teams is called '{head}': did you mean {near[0]}:{rest}?")
     if ":" in head:
         made = scene.found(head)
         made = made(**arguments) if callable(made) else made
@@ -54,8 +80,11 @@ def _named(name: str) -> Scene:
     if head not in MODULES:
         raise InputError(f"no task for language teams is called '{head}': {nearest(head, MODULES)}")
     module, _, attribute = MODULES[head][0].partition(":")
-    maker: Any = getattr(importlib.import_module(f"interplay.lm.tasks.{module}"), attribute)
+    return _called(getattr(importlib.import_module(f"interplay.lm.tasks.{module}"), attribute), name, **arguments)
+
+
+def _called(maker: Any, name: str, *rest: str, **arguments: Any) -> Scene:
     try:
-        return maker(**arguments)
+        return maker(*rest, **arguments)
     except TypeError as wrong:
         raise InputError(f"cannot make '{name}': {wrong}") from None

@@ -1,7 +1,8 @@
 """Cache eviction: which of the things held goes, when another comes in and there is no room.
 
-Traces are generated: popular things (zipf), popular things between long scans, loops a little larger than the cache, and
-popularity that shifts. The score is the share of the hits of Belady's rule, which knows what is to come and is optimal.
+Traces are generated (popular things, such between long scans, loops a little larger than the cache, popularity that shifts),
+or bundled: recorded from programs (a database, a compiler, imports, version control). The score is the share of the hits of
+Belady's rule, which knows what is to come and is optimal.
 
 Sources: Megiddo and Modha, "ARC: a self-tuning, low overhead replacement cache" (2003); Yang et al., "FIFO queues are all you
 need for cache eviction" (2023) for S3-FIFO; Belady, "A study of replacement algorithms for a virtual-storage computer" (1966).
@@ -9,16 +10,22 @@ need for cache eviction" (2023) for S3-FIFO; Belady, "A study of replacement alg
 
 import functools
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
+from safetensors.numpy import load_file
 
+from interplay.core.names import chosen
 from interplay.text.programs import Interface
 from interplay.text.systems.task import Instance, InvalidDecision, Simulation, Task
 
 ROOM, KEYS = 10, 60
+FITS = 10  # of so many things of a bundled trace one fits
+RECORDED = Path(__file__).with_name("traces.safetensors")  # by tools/record_traces.py
+PARTS = "search", "held out"  # of every kind of program one recording each
 SHARE = 10  # parts of the cache of which S3-FIFO gives one to newcomers
 
 
@@ -241,12 +248,28 @@ def traces(seed: int, each: int, length: int) -> list[Instance]:
     return found
 
 
+def bundled(part: str, each: int, length: int) -> list[Instance]:
+    """Pieces of the recordings of `part` (one of PARTS), `each` of every program, evenly from its beginning to its end."""
+    found = []
+    for name, one in sorted(load_file(RECORDED).items()):
+        family, _, of = name.partition(" ")
+        for start in np.linspace(0, len(one) - length, each if of == part else 0).astype(int):
+            requests = one[start : start + length].tolist()
+            room = len(set(requests)) // FITS
+            found.append(Instance(family, Trace(requests, room, optimal_hits(requests, room))))
+    return found
+
+
 PROGRAM = "def keep(entry, cache):\n    return {}"
+PURPOSE = (
+    "A cache is full and something else comes in: the entry for which keep is lowest is evicted. The score is the share of the "
+    "hits of an optimal rule that knows what is to come, over traces {}."
+)
 TASK = Task(
     name="cache",
-    purpose="A cache is full and something else comes in: the entry for which keep is lowest is evicted. The score is the "
-    "share of the hits of an optimal rule that knows what is to come, over traces of popular things, with scans, of loops a "
-    "little larger than the cache, and with popularity that shifts.",
+    purpose=PURPOSE.format(
+        "of popular things, with scans, of loops a little larger than the cache, and with popularity that shifts"
+    ),
     interface=Interface(
         {
             "keep": {
@@ -280,3 +303,24 @@ TASK = Task(
     },
     strategies={"ARC": Arc, "S3-FIFO": S3Fifo},
 )
+_BUNDLED = TASK._replace(
+    name="cache(traces='bundled')",
+    purpose=PURPOSE.format("of pages of a database, and of files of a compiler, of imports and of version control"),
+    train=functools.cache(lambda: bundled(PARTS[0], 3, 240)),
+    held_out=functools.cache(lambda: bundled(PARTS[1], 5, 480)),
+)
+TRACES: Mapping[str, Task] = {
+    "generated": TASK,
+    "bundled": _BUNDLED,
+    "both": TASK._replace(
+        name="cache(traces='both')",
+        purpose=PURPOSE.format("that were made up in four ways or recorded from four kinds of programs"),
+        train=lambda: TASK.train() + _BUNDLED.train(),
+        held_out=lambda: TASK.held_out() + _BUNDLED.held_out(),
+    ),
+}
+
+
+def task(traces: str = "generated") -> Task:
+    """The task on traces of one of `TRACES`. Raises `InputError` with the nearest name where there is none."""
+    return chosen(TRACES, "the kind of traces", str(traces))
