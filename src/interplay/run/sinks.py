@@ -227,7 +227,7 @@ def _starting(name: str) -> Iterator[None]:
     except Exception as error:
         # No `from error`: a traceback could show what the line hides.
         raise InputError(
-            f"{name} cannot start ({_reason(error)}): give it what it asks for (a login, a server), or leave this sink out"
+            f"{name} cannot start ({_reason(error)}): log in to it, or name the server that it asks for, or leave this sink out"
         ) from None
 
 
