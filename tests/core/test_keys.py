@@ -8,10 +8,12 @@ from scipy import stats
 from interplay.core.keys import FEW, permutation, uniform
 
 MANY = 20_000
+QUICK = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}  # here it is running that takes time
 
 
 def orders(function, size, count=MANY):
-    return np.asarray(jax.jit(jax.vmap(lambda key: function(key, size)))(jax.random.split(jax.random.key(2), count)))
+    draw = jax.jit(jax.vmap(lambda key: function(key, size)), compiler_options=QUICK)
+    return np.asarray(draw(jax.random.split(jax.random.key(2), count)))
 
 
 def surprise(counts):
