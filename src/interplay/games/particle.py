@@ -290,8 +290,13 @@ def spread(
     _require(agents >= 1 and landmarks >= 1 and horizon >= 1, "spread needs at least one agent, landmark and step")
     _require(0 <= local_ratio <= 1, f"local_ratio is a share: pass a number from 0 to 1, not {local_ratio}")
     _require(noise >= 0, f"noise is a standard deviation: pass a number from 0 up, not {noise}")
-    spec = Spec(agents, 4 * agents + 2 * landmarks, Discrete(PUSHES), horizon, shared=4 * agents + 2 * landmarks)
-    return Spread(spec, landmarks, local_ratio, noise)
+    return Spread(covering_spec(agents, landmarks, horizon), landmarks, local_ratio, noise)
+
+
+def covering_spec(agents: int, landmarks: int, horizon: int, objectives: int = 0) -> Spec:
+    """What a `Covering` game looks like from outside: all agents and landmarks are seen by each, and by all together."""
+    facts = 4 * agents + 2 * landmarks
+    return Spec(agents, facts, Discrete(PUSHES), horizon, shared=facts, objectives=objectives)
 
 
 def reference(horizon: int = 25, local_ratio: float = 0.5) -> Reference:

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from interplay.core.errors import InputError
-from interplay.core.game import Discrete, Spec, TimeStep, outcome
+from interplay.core.game import Spec, TimeStep, outcome
 from interplay.games import plane
-from interplay.games.particle import PUSHES, Covering
+from interplay.games.particle import Covering, covering_spec
 
 Objective = Callable[[Covering, plane.World, Int[Array, "agent"]], Float[Array, "agent"]]
 
@@ -79,6 +79,5 @@ def spread_objectives(
     unknown = [name for name in objectives if name not in OBJECTIVES]
     if unknown or not objectives or len(set(objectives)) < len(objectives):
         raise InputError(f"objectives are {list(objectives)}: give some of {', '.join(OBJECTIVES)}, each once")
-    facts = 4 * agents + 2 * landmarks
-    spec = Spec(agents, facts, Discrete(PUSHES), horizon, shared=facts, objectives=len(objectives))
+    spec = covering_spec(agents, landmarks, horizon, len(objectives))
     return SpreadObjectives(spec, landmarks, noise, tuple(OBJECTIVES[name] for name in objectives))

@@ -8,7 +8,6 @@ Source: Felten et al., "MOMAland: a set of benchmarks for multi-objective multi-
 
 import importlib
 import pkgutil
-from difflib import get_close_matches
 from typing import Any
 
 import gymnasium.spaces
@@ -44,8 +43,7 @@ def make(rest: str, **parameters: Any) -> ParallelGame | TurnGame:
     name = spaces.called("momaland", rest, {key: value for key, value in parameters.items() if key != "render"})
     known = names()
     if rest not in known:
-        near = get_close_matches(rest, known, n=3) or sorted(known)
-        raise InputError(f"no environment is called '{name}': MOMAland has {', '.join(near)}")
+        raise InputError(f"no environment is called '{name}': {pettingzoo.offering('MOMAland', rest, known)}")
     find = lambda turns: pettingzoo.offered(importlib.import_module(known[rest]), name, turns)
     return pettingzoo.built(find, name, parameters)
 

@@ -8,7 +8,7 @@ ours is one of theirs; where agents take turns (AEC) a step is one turn and `act
 import pkgutil
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -226,8 +226,17 @@ def _nearest(package: str, family: str, last: str) -> str:
     if parent is None:
         return f"no module {package}; write FAMILY/NAME with one of {', '.join(FAMILIES)}, or MODULE/NAME of your own"
     known = [entry.name for entry in pkgutil.iter_modules(getattr(parent, "__path__", ())) if "_v" in entry.name]
-    near = get_close_matches(last, known, n=3) or sorted(known)
-    return f"{family} has {', '.join(near)}" if near else f"{family} has no {last}"
+    return offering(family, last, known)
+
+
+def offering(family: str, name: str, known: Iterable[str]) -> str:
+    """What a family of games has that is called like `name`, or all of it.
+
+    >>> offering("classic", "tictacto_v3", ["chess_v6", "tictactoe_v3"])
+    'classic has tictactoe_v3'
+    """
+    near = get_close_matches(name, list(known), n=3) or sorted(known)
+    return f"{family} has {', '.join(near)}" if near else f"{family} has no {name}"
 
 
 class ParallelView(ParallelEnv):
