@@ -18,7 +18,7 @@ help:
 	@echo 'make demo     train IPPO and MAPPO with 3 seeds on two games and write the comparison page'
 	@echo 'make test     run the tests (make slow: the long ones)'
 	@echo 'make lint     ruff, pyright, import layers'
-	@echo 'make methods  write METHODS.md again'
+	@echo 'make methods  write METHODS.md and the pictures of claims again'
 	@echo 'make docs     build the documentation into site/'
 	@echo 'make bench    measure speed; see benchmarks/README.md'
 
@@ -81,6 +81,7 @@ format: setup
 
 methods: setup
 	@$(BIN)/python tools/methods.py
+	@$(BIN)/python tools/claim_pictures.py
 
 docs: setup
 	@$(BIN)/mkdocs build --strict --quiet

@@ -131,6 +131,88 @@ def test_models_of_this_machine_talk_before_training(capsys, tmp_path, model):
     assert ("illegal" in out.out) == (model == "tiny")
 
 
+def test_every_agent_may_have_a_model_of_its_own(url, capsys, tmp_path):
+    team = f"solver=endpoint:{url}(name='adder'); checker=scripted"
+    code, out = said(capsys, *TEAM, "--model", team, "--episodes", 4, "--json", "--out", tmp_path / "a")
+    told = json.loads(out.out)
+    assert code == 0 and told["model"] == team and told["agents"]["solver"]["return"] == 1.0
+    asked = [body for body, _ in Server.seen[1:]]  # after a greeting; the checker's script needs no server
+    assert len(asked) == told["agents"]["solver"]["calls"] and {body["model"] for body in asked} == {"adder"}
+    assert told["calls"] == len(asked) + told["agents"]["checker"]["calls"] and told["events"] == {}
+
+    Server.seen.clear()
+    team = f"checker=endpoint:{url}(name='judge');solver = endpoint:{url}"
+    code, out = said(capsys, *TEAM, "--model", team, "--name", "adder", "--episodes", 2, "--out", tmp_path / "b")
+    names = [(body["model"], "right, wrong" in body["messages"][-1]["content"]) for body, _ in Server.seen[2:]]
+    assert code == 0 and set(names) == {("adder", False), ("judge", True)}
+
+
+def test_models_of_tokens_and_of_words_talk_to_each_other(url, capsys, tmp_path):
+    pytest.importorskip("torch")
+    team = f"solver=tiny(width=8, depth=1); checker=endpoint:{url}(name='judge')"
+    code, out = said(capsys, *TEAM, "--model", team, "--episodes", 2, "--json", "--out", tmp_path / "a")
+    told = json.loads(out.out)
+    assert code == 0 and told["failed"] == 0
+    assert len(Server.seen) == 1 + told["agents"]["checker"]["calls"] and told["agents"]["solver"]["tokens"] > 0
+
+
+def test_a_trained_agent_talks_among_others(capsys, tmp_path):
+    pytest.importorskip("torch")
+    from interplay.run import saved, speaking
+    from interplay.run.talking import Asked, language
+
+    small = ("tasks=2", "group=2", "width=8", "depth=1", "demonstrations=4", "imitation=1")
+    trained = ["train", "dr-mas", "--game", "ledger", "--steps", "8", "--out", str(tmp_path / "run"), "--set", *small]
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(trained)
+    assert leaving.value.code == 0
+    team = f"searcher+router=run:{tmp_path / 'run'}; answerer=scripted"
+    settings = language.LanguageSettings(model=team)
+    seats = speaking.seats(Asked(settings), language.scene_of(settings))
+    assert list(seats) == ["router", "searcher", "answerer"] and seats["router"].model is seats["searcher"].model
+    for agent, weights in zip(seats, saved.load(tmp_path / "run").team().members[:2], strict=False):
+        held = seats[agent].model.weights(seats[agent].member)
+        assert all((held[name] == weights[name]).all() for name in weights)
+    code, out = said(capsys, "ledger", "--model", team, "--episodes", 2, "--out", tmp_path / "talk")
+    assert code == 0 and "2 episodes, 0 failed" in out.out
+    assert (
+        said(capsys, "ledger", "--model", f"run:{tmp_path / 'run'}(seed=1)")[1]
+        .err.strip()
+        .endswith("seed 1 is not one")
+    )
+    for who, line in (
+        (f"solver=run:{tmp_path / 'run'}; checker=scripted", "has no agent 'solver'"),
+        (f"solver=run:{tmp_path / 'none'}; checker=scripted", str(tmp_path / "none")),
+    ):
+        code, out = said(capsys, *TEAM, "--model", who)
+        assert code == 2 and line in out.err and len(out.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("team", "line"),
+    [
+        ("solver=scripted; solver+checker=scripted", "agent 'solver' has two models: name it once"),
+        ("solver=scripted", "agent 'checker' has no model: add ; checker=MODEL"),
+        ("solver=scripted; cheker=scripted", "the team has no agent 'cheker': did you mean checker"),
+        ("solver=scripted; tiny", "model 'tiny' says not whose it is: write AGENT=MODEL"),
+        (
+            "solver=scripted; checker=huge",
+            "there is no model 'huge': use tiny, smollm2, local, scripted (local:FOLDER)",
+        ),
+        ("solver=scripted(width=3); checker=scripted", "scripted: this model has no settings"),
+        ("solver=tiny(widht=3); checker=scripted", "tiny: this model has no setting 'widht': did you mean width"),
+        ("solver=endpoint:http://127.0.0.1:9/v1; checker=scripted", "give --name"),
+        ("solver=endpoint:http://127.0.0.1:9/v1(name='x'); checker=scripted", "cannot be reached"),
+        ("solver=tiny(width; checker=scripted", "cannot read the model 'tiny(width': write MODEL"),
+    ],
+)
+def test_a_team_that_cannot_be_is_one_line_before_anything_is_written(capsys, tmp_path, monkeypatch, team, line):
+    monkeypatch.chdir(tmp_path)
+    code, out = said(capsys, *TEAM, "--model", team, "--patience", "0.1")
+    assert code == 2 and line in out.err and len(out.err.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_training_on_an_endpoint_is_refused(capsys):
     with pytest.raises(SystemExit) as leaving:
         cli.main(["train", "dr-mas", "--game", "ledger", "--model", "endpoint:http://localhost/v1"])

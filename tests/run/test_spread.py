@@ -70,15 +70,19 @@ from pathlib import Path
 from interplay.core.errors import InputError
 from interplay.methods.context_evolve import Settings
 from interplay.methods.discover import Settings as Rules
-from interplay.run import discovering, evolving, spread
+from interplay.methods.policy_synthesis import Settings as Policies
+from interplay.run import discovering, evolving, spread, synthesizing
 from interplay.text.trial import Allowance
 path, few = Path(sys.argv[1]), Allowance(evaluations=6)
 rules = Rules(games=("kuhn",), held_out=(), horizons=(5, 15), batch=4)
+policies = Policies(game="gathering(map='garden', agents=3)", practice=0, batch=3, length=40, report_length=40)
 ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
 places = {"here": (evolving.here, spread.processes), "ray": (evolving.away(spread.cluster), spread.cluster)}
 for name, (scored, place) in places.items():
     evolving.run(Settings(task="jobs"), few, path / f"evolve-{name}", scored=scored, workers=4)
     discovering.run(discovering.KINDS["cfr"], rules, few, path / f"discover-{name}", workers=2, place=place)
+    play = synthesizing.here if name == "here" else synthesizing.away(place, 2)
+    synthesizing.run(policies, few, path / f"synthesize-{name}", scored=play)
 try:
     with spread.cluster(1) as over:
         over(os._exit, [(1,)])
@@ -94,6 +98,6 @@ ray.shutdown()
         env={**os.environ, "RAY_DEDUP_LOGS": "0"},
     )
     assert "a process that scores was killed" in told.stdout, told.stderr[-2000:]
-    for kind in ("evolve", "discover"):
+    for kind in ("evolve", "discover", "synthesize"):
         lines = [(tmp_path / f"{kind}-{name}" / "trials.jsonl").read_bytes() for name in ("here", "ray")]
         assert lines[0] == lines[1] and lines[0].count(b"\n") == 6

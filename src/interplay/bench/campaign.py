@@ -25,6 +25,7 @@ from interplay.core.errors import DivergenceError, GameError, InputError
 from interplay.measure import stats
 from interplay.run import faults, folder, spread
 
+POINTS = 24  # of a curve that a result keeps
 Done = dict[str, Any]
 Watch = Callable[[int, int, str], None]
 
@@ -291,6 +292,7 @@ def _words(done: Done) -> Done:
     interval = stats.interval(scores).as_dict() if scores else {"mean": None, "low": None, "high": None}
     budget = {name: round(value, 1) for name, value in done["budget"].items()}
     state = {} if done["state"] == "done" else {"failed": done["message"]}
+    curve = {"curve": _thinned(done["curve"])} if done["curve"] else {}
     also = {"also": done["also"]} if done.get("also") else {}
     return {
         **interval,
@@ -299,5 +301,16 @@ def _words(done: Done) -> Done:
         **also,
         "about": done["about"],
         "budget": budget,
+        **curve,
         **state,
     }
+
+
+def _thinned(curve: dict[str, Any]) -> dict[str, list[float | None]]:
+    """A curve at no more than `POINTS` points: the mean over seeds and its interval."""
+    each = np.asarray(curve["curves"], float)
+    kept = np.unique(np.linspace(0, each.shape[1] - 1, POINTS).round().astype(int))
+    band = stats.mean_curve(each[:, kept])
+    rows = {"mean": band.mean, "low": band.low, "high": band.high}
+    plain = lambda values: [float(f"{value:.4g}") if np.isfinite(value) else None for value in values]
+    return {"steps": [curve["steps"][at] for at in kept]} | {name: plain(values) for name, values in rows.items()}

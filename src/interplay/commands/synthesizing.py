@@ -18,6 +18,8 @@ def synthesize(
     budget: str = "60 evaluations",
     seed: int = 0,
     set: tuple[str, ...] = (),
+    workers: int = 2,
+    on: str = "",
     endpoint: str = "",
     model: str = "",
     out: Path | None = None,
@@ -34,6 +36,8 @@ def synthesize(
         budget: what may be spent, such as '60', '10min', '500000 tokens' or several with commas
         seed: of everything random
         set: FIELD=VALUE settings of the search, such as keep=latest or practice=0
+        workers: of a cluster, that policies play at
+        on: ray, to play on the cluster at RAY_ADDRESS
         endpoint: base address of an OpenAI-compatible model that proposes; its key is read from INTERPLAY_API_KEY
         model: the model's name there; without an endpoint smollm2 or local:FOLDER, a model that runs here
         out: the folder of the search (runs/synthesize-GAME-FEEDBACK-SEED)
@@ -41,18 +45,18 @@ def synthesize(
     """
     from interplay.report import search as pages
     from interplay.report import searched
-    from interplay.run import devices, progress, synthesizing
+    from interplay.run import devices, progress, spread, synthesizing
     from interplay.text.trial import allowance
 
     allowed, settings = allowance(budget), _settings(game, feedback, set)
     path = Path("runs") / f"synthesize-{game.split('(')[0]}-{feedback}-{seed}" if out is None else out
     propose, proposer = _proposer(endpoint, model, seed)
+    scored = synthesizing.away(spread.place(on), workers) if on else synthesizing.here
     devices.prepare(1)
     try:
         with progress.meter(f"synthesize {game}") as watch:
-            found = synthesizing.run(
-                settings, allowed, path, seed=seed, propose=propose, proposer=proposer, watch=watch
-            )
+            hands = {"propose": propose, "proposer": proposer, "scored": scored}
+            found = synthesizing.run(settings, allowed, path, seed=seed, **hands, watch=watch)
     except KeyboardInterrupt:
         return complain(f"stopped; the same command goes on from {path}", INTERRUPTED), None
     found["page"] = str(pages.write(path, searched.policies))

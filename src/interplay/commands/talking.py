@@ -34,8 +34,9 @@ def talk(
 
     Args:
         game: a task that `interplay list tasks` shows, or MODULE:NAME of a scene of your own
-        model: scripted, tiny (knows nothing yet), smollm2, local:FOLDER, or endpoint:URL up to and with /v1
-        name: the model's name at an endpoint
+        model: scripted, tiny (knows nothing yet), smollm2, local:FOLDER, endpoint:URL up to and with /v1, run:FOLDER of a
+            trained team, or agent by agent: AGENT=MODEL; AGENT+AGENT=MODEL(width=32)
+        name: the model's name at an endpoint; or in brackets, endpoint:URL(name='NAME')
         team: a workflow of your own, as MODULE:NAME
         task: its tasks, as MODULE:NAME
         episodes: how many to play

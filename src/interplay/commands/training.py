@@ -264,10 +264,14 @@ def doctor(*, json: bool = False) -> Outcome:
 
 
 def _trained(work: Callable[..., Any], title: str, as_json: bool) -> Outcome:
-    """Train while a person can watch; a run that breaks down gets its report, too."""
+    """Train while a person can watch; a run that breaks down gets its report, too. Of several processes the first tells."""
+    from interplay.lm import together
     from interplay.report import page
     from interplay.run import progress
 
+    if together.rank():
+        work()
+        return DONE
     try:
         with progress.shown(title) as watch:
             run = work(watch=watch)

@@ -107,5 +107,8 @@ def interval(score: dict[str, Any]) -> str:
 
 def complain(text: str, code: int = 2) -> int:
     """Say in one line on standard error what is wrong, and return the exit code."""
-    print(f"interplay: {text}", file=sys.stderr)
+    from interplay.lm import together
+
+    which = f" (process {together.rank()})" if together.rank() else ""
+    print(f"interplay{which}: {text}", file=sys.stderr)
     return code

@@ -20,6 +20,10 @@ class GameError(StoppedError):
     """A game of the user's raised, hung or answered with the wrong shapes while it was played."""
 
 
+class LostError(StoppedError):
+    """Of several processes that train together another one ended, fell silent, or holds other weights."""
+
+
 class DivergenceError(StoppedError):
     """Training produced a number that is not finite; names the step, the seed, the metric and the last good checkpoint."""
 

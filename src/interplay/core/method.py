@@ -24,7 +24,8 @@ class Method(NamedTuple):
     as it stands, to be evaluated or saved. `cost` is what one step spends. `compiled` says that `step` may be traced
     by JAX, so that the loop compiles, chunks and lays it over devices; methods that play host games are not.
     `batched(state)` marks the leaves that carry a batch of games on their leading axis, so that one run can be laid
-    over devices; None: the method cannot be split.
+    over devices; None: the method cannot be split. `together` says that processes which torchrun started may share its
+    updates: `step` plays a part, sums what is needed of all, and gives all of them the same state.
     """
 
     init: Callable[[PRNGKeyArray], State]
@@ -34,3 +35,4 @@ class Method(NamedTuple):
     game: AnyGame
     compiled: bool = True
     batched: Callable[[State], Any] | None = None
+    together: bool = False

@@ -21,7 +21,8 @@ from interplay.lm.critic import Critic, Lesson, value_gradient
 from interplay.lm.learner import Learner
 from interplay.lm.model import Trainable
 from interplay.lm.objectives import Tokens, slopes, tensors
-from interplay.lm.update import Adam, Averages, Member, costs, packed, parts
+from interplay.lm.together import ALONE, Together
+from interplay.lm.update import AVERAGED, SUMMED, Adam, Averages, Member, costs, packed, parts
 from interplay.objectives import tokens
 
 EARLY = 10  # biases whose median is what is usual
@@ -32,7 +33,7 @@ class Scaling(NamedTuple):
     """What was seen of ‖C‖ and of the factors so far."""
 
     early: Float[np.ndarray, "early"]
-    """the first biases that were not zero; NaN where there is none yet"""
+    """the first biases that were not zero; 0 where there is none yet"""
     factors: Float[np.ndarray, "kept"]
     """the latest factors, in a ring"""
     count: Any
@@ -45,16 +46,16 @@ Chosen = Callable[[Scaling, np.random.Generator], float]
 
 def unscaled() -> Scaling:
     """Before the first step."""
-    return Scaling(np.full(EARLY, np.nan, np.float32), np.ones(KEPT, np.float32), np.zeros((), np.int32))
+    return Scaling(np.zeros(EARLY, np.float32), np.ones(KEPT, np.float32), np.zeros((), np.int32))
 
 
 def seen(scaling: Scaling, size: float, guard: Guard) -> Scaling:
     """One bias more, and the factor that `guard` gives it; `guard(usual)` is a factor of `objectives.tokens`."""
     early, factors = scaling.early.copy(), scaling.factors.copy()
-    free = np.flatnonzero(np.isnan(early))
+    free = np.flatnonzero(early == 0)
     if size > 0 and free.size:
         early[free[0]] = size
-    usual = float(np.nanmedian(early)) if not np.isnan(early[0]) else 1.0
+    usual = float(np.median(early[early > 0])) if early[0] else 1.0
     factors[int(scaling.count) % KEPT] = float(tokens.triggered(guard(usual))(np.float64(size)))
     return Scaling(early, factors, np.int32(scaling.count + 1))
 
@@ -90,19 +91,20 @@ def average(scaling: Scaling, random: np.random.Generator) -> float:
 
 
 def policy_gradient(
-    model: Trainable, seat: int, lessons: Sequence[Lesson], learner: Learner
+    model: Trainable, seat: int, lessons: Sequence[Lesson], learner: Learner, among: Together = ALONE
 ) -> tuple[torch.Tensor, Averages]:
-    """Add g_clip to the model's gradient; C comes back, with metrics that are means over own tokens.
+    """Make the model's gradient, which should be zero, g_clip; C comes back, with metrics that are means over own tokens.
 
-    C is that of the whole minibatch: its parts are added up before anybody asks for its norm.
+    C is that of the whole minibatch, of all who are `among`: its parts are added up before anybody asks for its norm.
     """
-    slope, sums = model.slope(seat), dict[str, float]()
-    bias, count = torch.zeros_like(slope), sum(len(lesson.advantage) for lesson in lessons)
+    slope, sums = model.slope(seat), dict.fromkeys((*SUMMED, *AVERAGED), 0.0)
+    bias, count = torch.zeros_like(slope), among.count(sum(len(lesson.advantage) for lesson in lessons))
+    total = float(among.count(len(lessons)) if learner.sequences else count)
     for part in parts([lesson.row for lesson in lessons], range(len(lessons)), costs(model)):
         mine = [lessons[index] for index in part]
         batch, known = packed([lesson.row for lesson in mine], model.codec.size)
         log_prob, entropy = model.score(seat, batch)
-        known = _known(known, mine, log_prob, float(len(lessons) if learner.sequences else count))
+        known = _known(known, mine, log_prob, total)
         clipped, held, metrics = slopes(learner.loss, log_prob, known)
         if learner.entropy_weight:
             (-learner.entropy_weight * learner.loss.average(entropy, known)).backward(retain_graph=True)
@@ -115,9 +117,9 @@ def policy_gradient(
             slope.copy_(before)
         told = {name: float(value) for name, value in metrics.items()} | {"entropy": float(entropy.detach().mean())}
         for name, value in told.items():
-            added = value if name in ("policy_loss", "kl_penalty") else value * len(log_prob) / count
-            sums[name] = sums.get(name, 0.0) + added
-    return bias, sums
+            sums[name] += value if name in SUMMED else value * len(log_prob) / count
+    slope.copy_(among.total(slope))
+    return among.total(bias), dict(zip(sums, among.added(*sums.values()), strict=True))
 
 
 def _known(known: Tokens, lessons: Sequence[Lesson], like: torch.Tensor, total: float) -> Tokens:
@@ -152,28 +154,30 @@ def improved(
     *,
     steps: Steps,
     random: np.random.Generator,
+    among: Together = ALONE,
 ) -> tuple[Pair, Averages]:
     """Several passes over minibatches of lessons: the pair after them, and metrics averaged over steps.
 
-    Passes stop after the first whose mean approximate KL is above `most_kl`.
+    Passes stop after the first whose mean approximate KL is above `most_kl`. Where others learn along (`among`), lessons are
+    this process's, and what comes out is the same in all.
     """
     model, critic = models
     actor, judge = Adam(model, seat, pair.actor, steps.actor), Adam(critic, seat, pair.critic, steps.critic)
     scaling, told = pair.scaling, []
-    for _ in range(steps.actor.passes if lessons else 0):
-        order = np.array_split(random.permutation(len(lessons)), min(steps.actor.minibatches, len(lessons)))
-        for part in order:
+    for _ in range(steps.actor.passes if among.count(len(lessons)) else 0):
+        begin = len(told)
+        for part in among.minibatches(len(lessons), steps.actor.minibatches, random):
             batch = [lessons[index] for index in part]
-            bias, metrics = policy_gradient(model, seat, batch, steps.actor)
+            bias, metrics = policy_gradient(model, seat, batch, steps.actor, among)
             scaling = seen(scaling, float(bias.norm()), steps.guard)
             factor = steps.factor(scaling, random)
             metrics |= _sizes(model.slope(seat), bias) | {"factor": factor}
             model.slope(seat).mul_(factor)
             actor.step()
-            metrics["value_loss"] = value_gradient(critic, seat, batch, steps.value_clip)
+            metrics["value_loss"] = value_gradient(critic, seat, batch, steps.value_clip, among)
             judge.step()
             told.append(metrics)
-        if np.mean([one["approx_kl"] for one in told[-len(order) :]]) > steps.most_kl:
+        if np.mean([one["approx_kl"] for one in told[begin:]]) > steps.most_kl:
             break
     averages = {name: float(np.mean([one[name] for one in told])) for name in told[0]} if told else {}
     return Pair(actor.member(), judge.member(), scaling), averages | {"steps_made": float(len(told))}

@@ -19,6 +19,7 @@ from interplay.credit import groups
 from interplay.credit.turns import at_turn_ends, gae
 from interplay.lm.model import Batch, Trainable
 from interplay.lm.tiny import Decoder, Size, Tiny
+from interplay.lm.together import ALONE, Together
 from interplay.lm.update import Row, costs, packed, parts
 
 Own = Float[np.ndarray, "own"]
@@ -63,26 +64,33 @@ class Judge(NamedTuple):
 
 
 def judged(
-    policy: Trainable, critic: Critic, seat: int, rows: Sequence[Row], judge: Judge
+    policy: Trainable, critic: Critic, seat: int, rows: Sequence[Row], judge: Judge, among: Together = ALONE
 ) -> tuple[list[Lesson], dict[str, float]]:
     """Lessons of some rows by the policy and the critic that are loaded, rewards standing in the place of advantages.
 
-    The policy loaded should be the one that played. A row's rewards are those of its turns, on their last tokens.
+    The policy loaded should be the one that played. A row's rewards are those of its turns, on their last tokens. What is
+    over all rows is over those of all who are `among`.
     """
-    if not rows:
+    if not among.count(len(rows)):
         return [], {}
     reward, value, log_prob = looked(policy, critic, seat, rows)
     size = [len(one) for one in value]
     sequence = np.repeat(np.arange(len(rows)), size)
-    joined = np.concatenate
+    joined = lambda parts: np.concatenate([np.zeros(0), *parts])
     mask, worth = np.ones(len(sequence), bool), joined(value)
     advantage, target = gae(joined(reward), worth, mask, sequence, discount=judge.discount, trace=judge.trace)
-    spread = max(float(np.var(target)), 1e-8)
-    told = {"value": float(worth.mean()), "explained_variance": 1 - float(np.var(target - worth)) / spread}
+    told = _told(among.gathered(worth), among.gathered(target))
     if judge.whiten:
-        advantage = groups.standardize(advantage, np.zeros_like(sequence), scale=groups.population)
+        whole = among.gathered(advantage)
+        whole = groups.standardize(whole, np.zeros(len(whole), np.int64), scale=groups.population)
+        advantage = whole[among.own(len(advantage))]
     split = lambda values: np.split(values, np.cumsum(size)[:-1])
     return [Lesson(*one) for one in zip(rows, split(advantage), split(target), value, log_prob, strict=True)], told
+
+
+def _told(worth: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    spread = max(float(np.var(target)), 1e-8)
+    return {"value": float(worth.mean()), "explained_variance": 1 - float(np.var(target - worth)) / spread}
 
 
 @torch.no_grad()
@@ -96,16 +104,17 @@ def looked(policy: Trainable, critic: Critic, seat: int, rows: Sequence[Row]) ->
         for place, index in enumerate(part):
             mine = known.sequence == place
             found[index] = (reward[mine], value[mine].astype(float), log_prob[mine].astype(float))
-    reward, value, log_prob = zip(*found, strict=True)
-    return list(reward), list(value), list(log_prob)
+    reward, value, log_prob = ([one[field] for one in found] for field in range(3))
+    return reward, value, log_prob
 
 
-def value_gradient(critic: Critic, seat: int, lessons: Sequence[Lesson], clip: float) -> float:
-    """Add to the critic's gradient that of the mean over own tokens of ½ max((V − G)², (V_old + clip(V − V_old) − G)²).
+def value_gradient(critic: Critic, seat: int, lessons: Sequence[Lesson], clip: float, among: Together = ALONE) -> float:
+    """Make the critic's gradient, which should be zero, that of the mean over own tokens of
+    ½ max((V − G)², (V_old + clip(V − V_old) − G)²).
 
-    G is the target A + V_old, and a batch moves V by no more than `clip`. Returns the loss.
+    G is the target A + V_old, and a batch, that of all who are `among`, moves V by no more than `clip`. Returns the loss.
     """
-    total, loss = sum(len(lesson.value) for lesson in lessons), 0.0
+    total, loss, slope = among.count(sum(len(lesson.value) for lesson in lessons)), 0.0, critic.slope(seat)
     for part in parts([lesson.row for lesson in lessons], range(len(lessons))):
         batch, _ = packed([lessons[index].row for index in part], critic.codec.size)
         value = critic.value(seat, batch)
@@ -116,4 +125,5 @@ def value_gradient(critic: Critic, seat: int, lessons: Sequence[Lesson], clip: f
         summed = 0.5 * error.sum() / total
         summed.backward()
         loss += float(summed.detach())
-    return loss
+    slope.copy_(among.total(slope))
+    return among.added(loss)[0]

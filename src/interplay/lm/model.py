@@ -89,7 +89,8 @@ class Request:
 class Completion:
     """What came of a request. `legal[i]` are the tokens that token i was drawn from, None where it was free.
 
-    `read` and `written` are counts of tokens by a server that gives words only.
+    `read` and `written` are counts of tokens by a server that gives words only. `version` is the updates before the weights
+    that gave it, where those are not the present ones.
     """
 
     text: str
@@ -100,6 +101,7 @@ class Completion:
     error: str = ""
     read: int = 0
     written: int = 0
+    version: int | None = None
 
     @property
     def size(self) -> int:

@@ -96,7 +96,7 @@ class Conversation:
             role,
             transcript.task,
         )
-        completion = await stage.ask(seat.model, request)
+        completion = await stage.ask(seat.model, request, transcript)
         transcript.count("asked", -1)
         return self._heard(seat, request, context, completion)
 
@@ -117,7 +117,7 @@ class Conversation:
                 role=request.role,
                 member=seat.member,
                 trained=learned,
-                version=self._stage.version,
+                version=self._stage.version if completion.version is None else completion.version,
                 temperature=seat.temperature,
                 invocation=self._invocation,
                 round=len(transcript.rounds),
@@ -200,8 +200,8 @@ class Stage:
             self._trees[key] = among(choices, codec)
         return self._trees[key], choices
 
-    async def ask(self, model: Model, request: Request) -> Completion:
-        """Wait for an answer along with everybody else."""
+    async def ask(self, model: Model, request: Request, transcript: Transcript) -> Completion:
+        """Wait for an answer along with everybody else; `transcript` is that of the episode that asks."""
         answer = asyncio.get_running_loop().create_future()
         self._queue.append((model, request, answer))
         return await answer
@@ -209,16 +209,25 @@ class Stage:
     async def serve(self, playing: Callable[[], bool]) -> None:
         """Answer until nobody plays. A batch goes off when no episode has asked for anything new for a few turns."""
         while playing():
-            still, size = 0, len(self._queue)
-            while still < PATIENCE:
-                await asyncio.sleep(0)
-                still, size = (still + 1, size) if len(self._queue) == size else (0, len(self._queue))
-            if self._queue:
-                self._answer()
-            else:
-                await asyncio.sleep(0.0005)
+            await self.still()
+            await self.answer()
 
-    def _answer(self) -> None:
+    async def still(self) -> None:
+        """Wait until no episode has asked for anything new for a few turns."""
+        still, size = 0, self.waiting()
+        while still < PATIENCE:
+            await asyncio.sleep(0)
+            still, size = (still + 1, size) if self.waiting() == size else (0, self.waiting())
+
+    def waiting(self) -> int:
+        """How many answers episodes wait for."""
+        return len(self._queue)
+
+    async def answer(self) -> None:
+        """Let models answer what is asked, or wait a moment where nothing is."""
+        if not self._queue:
+            await asyncio.sleep(0.0005)
+            return
         queue, self._queue = self._queue, []
         for model in {id(model): model for model, _, _ in queue}.values():
             mine = [(request, answer) for asked, request, answer in queue if asked is model]
@@ -247,13 +256,17 @@ def play(
     *,
     version: int = 0,
     limits: Limits = USUAL,
+    numbers: Sequence[int] | None = None,
 ) -> list[Transcript]:
-    """One episode for each task, all at once; episode i depends on `seed`, i and its task alone.
+    """One episode for each task, all at once; an episode depends on `seed`, its number and its task alone.
+
+    Episodes are numbered from 0 up, or by `numbers`, where others of the same update are played elsewhere.
 
     Raises `InputError` for a workflow that calls an agent nobody speaks for, and `GameError` where every episode failed.
     """
     stage = Stage(scene, seats, limits, version)
-    made = [Transcript(task, seed=(*map(int, seed), index)) for index, task in enumerate(tasks)]
+    order = range(len(tasks)) if numbers is None else numbers
+    made = [Transcript(task, seed=(*map(int, seed), int(at))) for at, task in zip(order, tasks, strict=True)]
     run_async(_all(stage, made))
     if made and all(one.events.get("failed") for one in made):
         raise GameError(f"every episode of {scene.name} failed: {made[0].error}")
@@ -271,25 +284,25 @@ def run_async(work: Any) -> Any:
 
 
 async def _all(stage: Stage, transcripts: list[Transcript]) -> None:
-    episodes = [asyncio.ensure_future(_episode(stage, one)) for one in transcripts]
+    episodes = [asyncio.ensure_future(episode(stage, one)) for one in transcripts]
     left = len(episodes)
 
     def ended(_: Any) -> None:
         nonlocal left
         left -= 1
 
-    for episode in episodes:
-        episode.add_done_callback(ended)
+    for one in episodes:
+        one.add_done_callback(ended)
     server = asyncio.ensure_future(stage.serve(lambda: left > 0))
     try:
         await asyncio.gather(*episodes)
     finally:
         server.cancel()
-        for episode in episodes:
-            episode.cancel()
+        for one in episodes:
+            one.cancel()
 
 
-async def _episode(stage: Stage, transcript: Transcript) -> None:
+async def episode(stage: Stage, transcript: Transcript) -> None:
     """Run one workflow to whatever end; an episode that failed is counted and will teach nothing."""
     conversation = Conversation(stage, transcript, transcript.seed)
     try:

@@ -89,6 +89,8 @@ class Path(NamedTuple):
     agent: str
     member: int
     temperature: float
+    version: Int[np.ndarray, "token"] | None = None
+    """updates before the weights that wrote the token; −1 where none of this path did"""
 
 
 @dataclass
@@ -180,14 +182,15 @@ def _path(transcript: Transcript, turns: Sequence[int]) -> Path:
     tokens = np.concatenate([read, said])
     own, turn = np.zeros(len(tokens), bool), np.full(len(tokens), -1)
     log_prob, legal = np.zeros(len(tokens), np.float32), list[Ids | None]([None] * len(tokens))
+    version = np.full(len(tokens), -1)
     for index, call in zip(turns, calls, strict=True):
         begin = len(reading(call.codec, call.agent, call.role, call.context))
         completion = call.message.completion
         assert completion is not None
         span = slice(begin, begin + len(completion.tokens))
-        own[span], turn[span], log_prob[span] = True, index, completion.log_probs
+        own[span], turn[span], log_prob[span], version[span] = True, index, completion.log_probs, call.version
         legal[span] = completion.legal or [None] * len(completion.tokens)
-    return Path(tokens, own, turn, log_prob, tuple(legal), last.agent, last.member, last.temperature)
+    return Path(tokens, own, turn, log_prob, tuple(legal), last.agent, last.member, last.temperature, version)
 
 
 class Turns(NamedTuple):

@@ -12,16 +12,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interplay.lm.constrain import mask
 from interplay.lm.learner import Learner
 from interplay.lm.model import Batch, Trainable, Weights
-from interplay.lm.objectives import Tokens, tensors
+from interplay.lm.objectives import Tokens, no_ratio, tensors
+from interplay.lm.together import ALONE, Together
 from interplay.lm.transcript import Path
 
 PART = 1024  # tokens that go through a model at once: more do not fit into the caches of a processor
+SUMMED: tuple[str, ...] = ("policy_loss", "kl_penalty")  # parts of these add up
+AVERAGED: tuple[str, ...] = (
+    "approx_kl",
+    "clip_fraction",
+    "clip_fraction_turn",
+    "sampler_gap",
+    "entropy",
+)  # means over own tokens
 Averages = dict[str, float]
 
 
@@ -35,12 +44,16 @@ class Member(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A sequence to learn from: its tokens, for each of its turns an advantage, by the turn's index, and what it counts."""
+    """A sequence to learn from: its tokens, for each of its turns an advantage, by the turn's index, and what it counts.
+
+    `stale` says which of its own tokens weights wrote that were replaced since; None: none of them.
+    """
 
     path: Path
     advantage: dict[int, float]
     agent: int
     weight: float = 1.0
+    stale: Bool[np.ndarray, "own"] | None = None
 
 
 def started(weights: Weights) -> Member:
@@ -81,53 +94,66 @@ class Adam:
 
 
 def learn(
-    model: Trainable, seat: int, member: Member, rows: Sequence[Row], learner: Learner, random: np.random.Generator
+    model: Trainable,
+    seat: int,
+    member: Member,
+    rows: Sequence[Row],
+    learner: Learner,
+    random: np.random.Generator,
+    among: Together = ALONE,
 ) -> tuple[Member, Averages, dict[int, float]]:
     """Update one member on `rows`: the new member, metrics averaged over its tokens, and each agent's gradient norm.
 
     With a single step the policy that played is the present one, and its probabilities are those of the first look;
-    with several they are computed before the first, by the model that learns.
+    with several they are computed before the first, by the model that learns. Where others learn along (`among`), rows are
+    this process's, and what comes out is the same in all.
     """
     adam = Adam(model, seat, member, learner)
     told, norms = [], []
-    if rows:
-        old = None if learner.passes * learner.minibatches == 1 else _scored(model, seat, rows)
-        for _ in range(learner.passes):
-            for part in np.array_split(random.permutation(len(rows)), min(learner.minibatches, len(rows))):
-                batch = [rows[index] for index in part]
-                known = None if old is None else [old[index] for index in part]
-                metrics, sizes = gradient(model, seat, batch, learner, known)
-                metrics["gradient_norm"] = adam.step()
-                told.append(metrics)
-                norms.append(sizes)
-    agents = {row.agent for row in rows}
+    old = None if learner.passes * learner.minibatches == 1 else _scored(model, seat, rows)
+    for _ in range(learner.passes):
+        for part in among.minibatches(len(rows), learner.minibatches, random):
+            batch = [rows[index] for index in part]
+            known = None if old is None else [old[index] for index in part]
+            metrics, sizes = gradient(model, seat, batch, learner, known, among=among)
+            metrics["gradient_norm"] = adam.step()
+            told.append(metrics)
+            norms.append(sizes)
     mean = lambda key, dicts: float(np.mean([one[key] for one in dicts if key in one]))
     averages = {key: mean(key, told) for key in told[0]} if told else {}
-    return adam.member(), averages, {agent: mean(agent, norms) for agent in agents}
+    return adam.member(), averages, {agent: mean(agent, norms) for agent in sorted(set().union(*norms))}
 
 
 def gradient(
-    model: Trainable, seat: int, rows: Sequence[Row], learner: Learner, old: Sequence[np.ndarray] | None = None
+    model: Trainable,
+    seat: int,
+    rows: Sequence[Row],
+    learner: Learner,
+    old: Sequence[np.ndarray] | None = None,
+    *,
+    among: Together = ALONE,
 ) -> tuple[Averages, dict[int, float]]:
-    """Add the gradient of the whole batch to the model's, agent by agent. Returns metrics and each agent's norm."""
-    slope = model.slope(seat)
-    total = sum(row.weight * (1 if learner.sequences else int(row.path.own.sum())) for row in rows)
-    before, sums, norms = torch.zeros_like(slope), dict[str, float](), dict[int, float]()
-    tokens = 0
-    for agent in sorted({row.agent for row in rows}):
+    """Make the model's gradient, which should be zero, that of the whole batch, agent by agent.
+
+    Returns metrics and each agent's norm; batch, metrics and norms are those of all who are `among`.
+    """
+    slope, own = model.slope(seat), [int(row.path.own.sum()) for row in rows]
+    weights = (row.weight * (1 if learner.sequences else size) for row, size in zip(rows, own, strict=True))
+    total, tokens = among.added(sum(weights), sum(own))
+    before, sums, norms = torch.zeros_like(slope), dict.fromkeys((*SUMMED, *AVERAGED), 0.0), dict[int, float]()
+    for agent in among.union({row.agent for row in rows}):
         mine = [index for index, row in enumerate(rows) if row.agent == agent]
         for part in parts([rows[index] for index in mine], mine, costs(model)):
-            count = sum(int(rows[index].path.own.sum()) for index in part)
             known = None if old is None else [old[index] for index in part]
             metrics = _backward(model, seat, [rows[index] for index in part], learner, total, known)
             for name, value in metrics.items():
-                added = value if name in ("policy_loss", "kl_penalty") else value * count
-                sums[name] = sums.get(name, 0.0) + added
-            tokens += count
-        norms[agent] = float((slope - before).norm())
-        before.copy_(slope)
-    scale = lambda name: 1.0 if name in ("policy_loss", "kl_penalty") else max(tokens, 1)
-    return {name: value / scale(name) for name, value in sums.items()}, norms
+                sums[name] += value if name in SUMMED else value * sum(own[index] for index in part)
+        whole = among.total(slope)
+        norms[agent] = float((whole - before).norm())
+        before.copy_(whole)
+    slope.copy_(before)
+    sums = dict(zip(sums, among.added(*sums.values()), strict=True))
+    return {name: value / (1.0 if name in SUMMED else max(tokens, 1)) for name, value in sums.items()}, norms
 
 
 def packed(rows: Sequence[Row], size: int) -> tuple[Batch, Tokens]:
@@ -136,7 +162,7 @@ def packed(rows: Sequence[Row], size: int) -> tuple[Batch, Tokens]:
     tokens = np.zeros((len(rows), width), np.int64)
     place, label, heat, sampler, advantage, sequence, turn, weight, legal = [], [], [], [], [], [], [], [], []
     opened = 0
-    for index, (path, worth, _, counts) in enumerate(rows):
+    for index, (path, worth, _, counts, _) in enumerate(rows):
         tokens[index, : len(path.tokens)] = path.tokens
         own = np.flatnonzero(path.own)
         turns, numbered = np.unique(path.turn[own], return_inverse=True)
@@ -161,8 +187,9 @@ def packed(rows: Sequence[Row], size: int) -> tuple[Batch, Tokens]:
 def _backward(model, seat: int, rows, learner: Learner, total: float, old: list[np.ndarray] | None) -> Averages:
     batch, known = packed(rows, model.codec.size)
     log_prob, entropy = model.score(seat, batch)
-    before = log_prob.detach() if old is None else torch.from_numpy(np.concatenate(old))
-    known = tensors(known, log_prob)._replace(old=before, total=total)
+    fresh = log_prob.detach() if old is None else torch.from_numpy(np.concatenate(old))
+    known = tensors(known, log_prob)
+    known = known._replace(old=_before(fresh, known, rows, learner), total=total)
     loss, metrics = learner.loss(log_prob, known)
     if learner.entropy_weight:
         loss = loss - learner.entropy_weight * learner.loss.average(entropy, known)
@@ -170,6 +197,17 @@ def _backward(model, seat: int, rows, learner: Learner, total: float, old: list[
         loss.backward()
     metrics = {name: float(value.detach()) for name, value in metrics.items()}
     return {**metrics, "entropy": float(entropy.detach().mean())}
+
+
+def _before(fresh: Tensor, known: Tokens, rows: Sequence[Row], learner: Learner) -> Tensor:
+    """log π_old of every own token: the sampler's where older weights spoke, `fresh` where those that learn did.
+
+    A loss without a ratio asks for no older policy; what corrects it leads from the sampler's to the present one.
+    """
+    if learner.loss.ratio is no_ratio or all(row.stale is None for row in rows):
+        return fresh
+    stale = [np.zeros(int(row.path.own.sum()), bool) if row.stale is None else row.stale for row in rows]
+    return torch.where(torch.from_numpy(np.concatenate(stale)), torch.as_tensor(known.sampler), fresh)
 
 
 @torch.no_grad()
@@ -224,18 +262,33 @@ def _read(path: Path) -> bytes:
 
 
 def imitate(
-    model: Trainable, seat: int, member: Member, rows: Sequence[Row], learner: Learner, random: np.random.Generator
+    model: Trainable,
+    seat: int,
+    member: Member,
+    rows: Sequence[Row],
+    learner: Learner,
+    random: np.random.Generator,
+    among: Together = ALONE,
 ) -> tuple[Member, float]:
     """Supervised steps on rows that somebody else spoke: the member, and the last pass's mean −log π of a token."""
     adam, loss = Adam(model, seat, member, learner), 0.0
-    for _ in range(learner.passes if rows else 0):
+    for _ in range(learner.passes):
         losses = []
-        for part in np.array_split(random.permutation(len(rows)), min(learner.minibatches, len(rows))):
-            batch, _ = packed([rows[index] for index in part], model.codec.size)
-            log_prob, _ = model.score(seat, batch)
-            value: Tensor = -log_prob.mean()
-            value.backward()
+        for part in among.minibatches(len(rows), learner.minibatches, random):
+            losses.append(_likelier(model, seat, [rows[index] for index in part], among))
             adam.step()
-            losses.append(float(value.detach()))
-        loss = float(np.mean(losses))
+        loss = float(np.mean(losses)) if losses else 0.0
     return adam.member(), loss
+
+
+def _likelier(model: Trainable, seat: int, rows: Sequence[Row], among: Together) -> float:
+    """Make the gradient that of the mean −log π over own tokens of all who are `among`, which is returned."""
+    slope, loss = model.slope(seat), 0.0
+    total = among.count(sum(int(row.path.own.sum()) for row in rows))
+    if rows:
+        log_prob, _ = model.score(seat, packed(rows, model.codec.size)[0])
+        value: Tensor = -log_prob.sum() / total
+        value.backward()
+        loss = float(value.detach())
+    slope.copy_(among.total(slope))
+    return among.added(loss)[0]

@@ -7,6 +7,7 @@ where sampling and learning run apart; importance ratios are then against those 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
@@ -18,10 +19,21 @@ from interplay.lm import clipping
 from interplay.lm.clipping import Pair, Steps, improved, unscaled
 from interplay.lm.critic import Critic, Judge, judged
 from interplay.lm.model import Weights
-from interplay.lm.transcript import Transcript, Turns, joined, turns
+from interplay.lm.together import here
+from interplay.lm.transcript import Transcript, joined
 from interplay.lm.update import started
 from interplay.methods import language as given
-from interplay.methods.dialogue import ALWAYS, Dialogues, LanguageTeam, Talking, measured, said_by, seeds, warmed
+from interplay.methods.dialogue import (
+    ALWAYS,
+    Dialogues,
+    LanguageTeam,
+    Practice,
+    Talking,
+    measured,
+    said_by,
+    seeds,
+    warmed,
+)
 from interplay.methods.language import LanguageSettings
 
 FACTORS = {
@@ -54,13 +66,16 @@ class Stage(NamedTuple):
 def criticized(s: LanguageSettings, *, steps: Steps, judge: Judge, delay: int = 0) -> Method:
     """Talk about `tasks` × `group` as weights `delay` updates old do, judge and learn every member's dialogues.
 
-    Raises `InputError` where scene and model do not fit, before anything is learned.
+    Processes that torchrun started each play a share. Raises `InputError` where scene and model do not fit, before anything is
+    learned.
     """
     if min(s.tasks, s.group) < 1 or delay < 0:
         raise InputError(f"{s.tasks} tasks of {s.group} attempts, {delay} updates old: give 1 or more, and 0 or more")
-    game = Dialogues(s, lambda turns: turns.reward)
-    scene, model = game.scene, game.model
-    members = max(given.seats_of(s, scene).values()) + 1
+    if s.staleness or s.in_flight:
+        raise InputError("this method's words are stale by `delay`: set delay=…, and leave staleness and in_flight out")
+    game = Dialogues(s, lambda turns: turns.reward, here())
+    model = game.model
+    members = max(given.seats_of(s, game.scene).values()) + 1
     critic = Critic(model.codec, members, given.size_of(s, game.scene))
     stage = Stage(game, critic, judge, steps)
 
@@ -75,18 +90,16 @@ def criticized(s: LanguageSettings, *, steps: Steps, judge: Judge, delay: int = 
             state = _warmed(game, state, s, words)
         line = (*state.past, _weights(state.pairs))
         game.load(line[0])
-        task = np.repeat(np.arange(s.tasks), s.group)
-        drawn = game.tasks(np.random.default_rng([*words, 0]), s.tasks)
-        played = game.talk([drawn[index] for index in task], (*words, 1), version=int(state.updates) - delay)
-        rows = turns(played, task, scene.agents)
-        pairs, told = _learned(stage, state.pairs, played, rows, words)
-        told |= measured(played, rows, scene) | {"imitation": float(state.imitation)}
+        practice = game.practice(words, s, int(state.updates) - delay)
+        pairs, told = _learned(stage, state.pairs, practice, words)
+        told |= measured(practice, game) | {"imitation": float(state.imitation)}
         after = Acting(pairs, line[1:], state.imitation, np.int32(state.updates + 1))
+        game.among.agreed(jax.tree.leaves(after))
         return after, {name: jnp.float32(value) for name, value in told.items()}
 
     team = lambda state: LanguageTeam(members=_weights(state.pairs), temperature=s.temperature)
     cost = Budget(steps=s.tasks * s.group, updates=steps.actor.passes * steps.actor.minibatches)
-    return Method(init, step, team, cost, game, compiled=False)
+    return Method(init, step, team, cost, game, compiled=False, together=True)
 
 
 def _warmed(game: Dialogues, state: Acting, s: LanguageSettings, words: tuple[int, ...]) -> Acting:
@@ -97,25 +110,28 @@ def _warmed(game: Dialogues, state: Acting, s: LanguageSettings, words: tuple[in
     return Acting(pairs, (_weights(pairs),) * len(state.past), talking.imitation, state.updates)
 
 
-def _learned(stage: Stage, pairs: Sequence[Pair], played: Sequence[Transcript], rows: Turns, words: tuple[int, ...]):
+def _learned(stage: Stage, pairs: Sequence[Pair], practice: Practice, words: tuple[int, ...]):
     """Every pair after its update; metrics are means over members, weighed by their tokens.
 
     All dialogues are judged while those who played them are loaded, before anybody learns.
     """
-    model, rewards = stage.game.model, earned(played)
+    model, among, played = stage.game.model, stage.game.among, practice.played
+    rewards = earned(played)
     lessons, told, after = [], [], []
     for seat, pair in enumerate(pairs):
         stage.critic.load(seat, pair.critic.weights)
-        mine = said_by(played, rows, rewards, seat, chains=joined)
-        found, metrics = judged(model, stage.critic, seat, mine, stage.judge)
+        mine = said_by(played, practice.turns, rewards, seat, chains=joined)
+        found, metrics = judged(model, stage.critic, seat, mine, stage.judge, among)
         lessons.append(found)
         told.append(metrics)
     for seat, pair in enumerate(pairs):
         random = np.random.default_rng([*words, 2, seat])
-        pair, metrics = improved((model, stage.critic), seat, pair, lessons[seat], steps=stage.steps, random=random)
+        pair, metrics = improved(
+            (model, stage.critic), seat, pair, lessons[seat], steps=stage.steps, random=random, among=among
+        )
         after.append(pair)
         told[seat] |= metrics
-    mass = np.array([sum(len(one.value) for one in found) for found in lessons], float)
+    mass = np.array(among.added(*(sum(len(one.value) for one in found) for found in lessons)))
     share = mass / max(mass.sum(), 1.0)
     names = {name for one in told for name in one} | set(ALWAYS)
     return tuple(after), {name: float(share @ [one.get(name, 0.0) for one in told]) for name in sorted(names)}

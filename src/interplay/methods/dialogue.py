@@ -23,9 +23,11 @@ from interplay.core.team import ORDER, Team
 from interplay.credit import groups
 from interplay.lm.learner import Learner
 from interplay.lm.model import Trainable, Weights
+from interplay.lm.pipeline import Pace, Pipeline, marked
 from interplay.lm.play import Seat, play
 from interplay.lm.scene import Scene
 from interplay.lm.scripted import Scripted
+from interplay.lm.together import ALONE, Together, here
 from interplay.lm.transcript import Chains, Transcript, Turns, each_call, shown, turns
 from interplay.lm.update import Member, Row, imitate, learn, started
 from interplay.methods import language as given
@@ -59,11 +61,12 @@ class LanguageTeam(Team):
 
 
 class Talking(NamedTuple):
-    """The state: members, how far demonstrations were from being certain (nats a token), updates made."""
+    """The state: members, how far demonstrations were from being certain (nats a token), updates made, what is under way."""
 
     members: tuple[Member, ...]
     imitation: Any
     updates: Any
+    flight: Any = ()
 
 
 class Room(NamedTuple):
@@ -76,8 +79,12 @@ class Room(NamedTuple):
 class Dialogues(SpokenGame):
     """A scene and a model that speaks in it: what teams of language models are trained, evaluated and recorded on."""
 
-    def __init__(self, s: LanguageSettings, credit: Credit):
-        scene = given.scene_of(s)
+    def __init__(self, s: LanguageSettings, credit: Credit, among: Together = ALONE):
+        if s.tasks * s.group < among.size:
+            raise InputError(
+                f"{among.size} processes share {s.tasks} × {s.group} attempts: start fewer, or set tasks or group higher"
+            )
+        self.among, scene = among, given.scene_of(s)
         self.models = given.models_of(s, scene)
         self.scene, self.credit, self.limits = scene, credit, given.limits_of(s)
         self.seats = given.seated(s, scene, self.models)
@@ -101,20 +108,30 @@ class Dialogues(SpokenGame):
         """Fresh tasks."""
         return [self.scene.draw(random) for _ in range(count)]
 
-    def talk(
-        self, tasks: Sequence[Any], seed: Sequence[int], version: int = 0, temperature: float | None = None
-    ) -> list[Transcript]:
+    def talk(self, tasks: Sequence[Any], seed: Sequence[int], temperature: float | None = None) -> list[Transcript]:
         """One episode for each task, by the members that are loaded."""
-        return self._talk(self.seats, tasks, seed, version, temperature)
+        return self._talk(self.seats, tasks, seed, temperature)
+
+    def practice(self, words: tuple[int, ...], s: LanguageSettings, version: int) -> "Practice":
+        """This process's share of an update's episodes, by the members that are loaded, and all processes' turns."""
+        task, numbers = np.repeat(np.arange(s.tasks), s.group), self.among.share(s.tasks * s.group)
+        drawn = self.tasks(np.random.default_rng([*words, 0]), s.tasks)
+        tasks = [drawn[task[number]] for number in numbers]
+        played = play(
+            self.scene, self.seats, tasks, (*words, 1), version=version, limits=self.limits, numbers=numbers.tolist()
+        )
+        mine = turns(played, task[numbers], self.scene.agents)
+        whole = mine._replace(episode=numbers[mine.episode])
+        return Practice(played, mine, Turns(*map(self.among.gathered, whole)), self.among.own(len(mine.task)))
 
     def played(self, team: LanguageTeam, tasks: Sequence[Any], seed: Sequence[int]) -> list[Transcript]:
         """One episode for each task by `team`, whose members stay loaded."""
         if not team.apart:
             self.load(team.members)
-            return self.talk(tasks, seed, temperature=team.temperature)
+            return self.talk(tasks, seed, team.temperature)
         for member, weights in enumerate(team.members):
             self._roomy.models[member].load(member, weights)
-        return self._talk(self._roomy.seats, tasks, seed, 0, team.temperature)
+        return self._talk(self._roomy.seats, tasks, seed, team.temperature)
 
     def mixed(self, teams: Sequence[LanguageTeam]) -> LanguageTeam:
         """The team in which agent k is spoken for by its member in `teams[k]`, at that team's temperature.
@@ -136,10 +153,10 @@ class Dialogues(SpokenGame):
         models = given.models_of(self._settings, self.scene)
         return Room(models, given.seated(self._settings, self.scene, models))
 
-    def _talk(self, seats: Mapping[str, Seat], tasks, seed, version: int, temperature: float | None):
+    def _talk(self, seats: Mapping[str, Seat], tasks, seed, temperature: float | None):
         if temperature is not None:
             seats = {agent: dataclasses.replace(seat, temperature=temperature) for agent, seat in seats.items()}
-        return play(self.scene, seats, tasks, seed, version=version, limits=self.limits)
+        return play(self.scene, seats, tasks, seed, limits=self.limits)
 
     def load(self, members: Sequence[Weights]) -> None:
         """Let these weights speak."""
@@ -162,6 +179,16 @@ class Dialogues(SpokenGame):
         return {"dialogues": told, "return": float(np.mean([returns_of(one, self.scene) for one in played]))}
 
 
+class Practice(NamedTuple):
+    """What an update learns from: episodes played in this process with their turns, the turns of all, and where in them
+    this process's own are."""
+
+    played: list[Transcript]
+    turns: Turns
+    whole: Turns
+    own: slice
+
+
 def once(turns: Turns) -> Float[np.ndarray, "turn"]:
     """Every turn counts once."""
     return np.ones(len(turns.task))
@@ -173,38 +200,70 @@ def dialogue(
     """Talk about `tasks` × `group`, credit every turn, update every member. The wiring of GRPO and of Dr. MAS.
 
     What `chains` joins is one sequence to learn from, which counts what `weigh` says of its first turn; 0: it is left out.
-    Raises `InputError` where scene and model do not fit, before anything is learned.
+    Processes that torchrun started each play a share; credit is made from the turns of all. Raises `InputError` where scene and
+    model do not fit, before anything is learned.
     """
     if min(s.tasks, s.group) < 1:
         raise InputError(f"an update has {s.tasks} tasks of {s.group} attempts: give 1 or more of each")
-    game = Dialogues(s, credit)
-    scene = game.scene
+    game = Dialogues(s, credit, here())
+    line = (flowing if s.staleness else at_once)(game, s)
 
     def init(key: PRNGKeyArray) -> Talking:
         made = (model.fresh(np.random.default_rng([*seeds(key), seat])) for seat, model in enumerate(game.models))
-        return Talking(tuple(started(weights) for weights in made), np.zeros((), np.float32), np.zeros((), np.int32))
+        members = tuple(started(weights) for weights in made)
+        return Talking(members, np.zeros((), np.float32), np.zeros((), np.int32), line.empty(len(seeds(key))))
 
     def step(state: Talking, key: PRNGKeyArray):
         words = seeds(key)
         if int(state.updates) == 0:
             state = warmed(game, state, s, words, chains)
         game.load([member.weights for member in state.members])
-        task = np.repeat(np.arange(s.tasks), s.group)
-        drawn = game.tasks(np.random.default_rng([*words, 0]), s.tasks)
-        played = game.talk([drawn[index] for index in task], (*words, 1), version=int(state.updates))
-        rows = turns(played, task, scene.agents)
-        worth, weight = credit(rows), weigh(rows)
-        lessons = [said_by(played, rows, worth, seat, weight, chains) for seat in range(len(state.members))]
+        practice, flight, aged = line.next(state.flight, words, int(state.updates))
+        played, rows, whole, own = practice
+        worth, weight = credit(whole)[own], weigh(whole)[own]
+        spoken = (said_by(played, rows, worth, seat, weight, chains) for seat in range(len(state.members)))
+        lessons = [marked(mine, int(state.updates)) for mine in spoken]
         members, told = _learned(game, state.members, lessons, learner, words)
-        told |= measured(played, rows, scene) | {"imitation": float(state.imitation)}
-        after = Talking(members, state.imitation, np.int32(state.updates + 1))
+        told |= measured(practice, game) | aged | {"imitation": float(state.imitation)}
+        after = Talking(members, state.imitation, np.int32(state.updates + 1), flight)
+        game.among.agreed(jax.tree.leaves(after))
         return after, {name: jnp.float32(value) for name, value in told.items()}
 
     team = lambda state: LanguageTeam(
         members=tuple(member.weights for member in state.members), temperature=s.temperature
     )
     steps = learner.passes * learner.minibatches
-    return Method(init, step, team, Budget(steps=s.tasks * s.group, updates=steps), game, compiled=False)
+    cost = Budget(steps=s.tasks * s.group, updates=steps)
+    return Method(init, step, team, cost, game, compiled=False, together=True)
+
+
+class Line(NamedTuple):
+    """How episodes come in: what is under way at first, given the length of a seed, and what the next update learns from,
+    with what is under way after it and metrics."""
+
+    empty: Callable[[int], Any]
+    next: Callable[[Any, tuple[int, ...], int], tuple[Practice, Any, dict[str, float]]]
+
+
+def at_once(game: Dialogues, s: LanguageSettings) -> Line:
+    """An update talks about tasks of its own, and waits for all of them."""
+    return Line(lambda words: (), lambda flight, words, version: (game.practice(words, s, version), (), {}))
+
+
+def flowing(game: Dialogues, s: LanguageSettings) -> Line:
+    """An update learns from the first tasks that are done, others go on (`interplay.lm.pipeline`)."""
+    if game.among.size > 1:
+        raise InputError("staleness is for one process: leave it out, or train without torchrun")
+    pipeline = Pipeline(
+        game.scene, game.seats, game.limits, Pace(s.tasks, s.group, s.in_flight or s.tasks, s.staleness)
+    )
+
+    def next(flight: Any, words: tuple[int, ...], version: int):
+        found = pipeline.gathered(flight, words, version)
+        rows = turns(found.played, found.task, game.scene.agents)
+        return Practice(found.played, rows, rows, slice(len(rows.task))), found.flight, found.told
+
+    return Line(pipeline.empty, next)
 
 
 def _learned(game: Dialogues, members, lessons: Sequence[list[Row]], learner: Learner, words):
@@ -215,9 +274,9 @@ def _learned(game: Dialogues, members, lessons: Sequence[list[Row]], learner: Le
     for seat, member in enumerate(members):
         mine = lessons[seat]
         random = np.random.default_rng([*words, 2, seat])
-        member, metrics, sizes = learn(game.models[seat], seat, member, mine, learner, random)
+        member, metrics, sizes = learn(game.models[seat], seat, member, mine, learner, random, game.among)
         after.append(member)
-        told.append((sum(int(row.path.own.sum()) for row in mine), metrics))
+        told.append((game.among.count(sum(int(row.path.own.sum()) for row in mine)), metrics))
         norms |= {game.scene.agents[agent]: size for agent, size in sizes.items()}
     names = {name for _, metrics in told for name in metrics} | set(ALWAYS)
     mass = max(sum(tokens for tokens, _ in told), 1)
@@ -259,41 +318,59 @@ def warmed(
     if scene.script is None or not max(counts):
         return state
     seats = {agent: Seat(Scripted(seat.model.codec, scene.script), seat.member) for agent, seat in game.seats.items()}
-    tasks = game.tasks(np.random.default_rng([*words, 7]), max(counts))
-    shown = play(scene, seats, tasks, (*words, 8), limits=game.limits)
-    rows = turns(shown, np.arange(len(shown)), scene.agents)
+    numbers = game.among.share(max(counts))
+    drawn = game.tasks(np.random.default_rng([*words, 7]), max(counts))
+    tasks = [drawn[number] for number in numbers]
+    shown = play(scene, seats, tasks, (*words, 8), limits=game.limits, numbers=numbers.tolist())
+    rows = turns(shown, numbers, scene.agents)
     teacher = Learner(
         PolicyLoss(), lambda count: s.imitation_rate or s.rate, s.max_norm, passes=s.imitation, minibatches=PARTS
     )
     members, losses = [], []
     for seat, member in enumerate(state.members):
-        mine = said_by(shown[: counts[seat]], rows, np.zeros(len(rows.task)), seat, chains=chains)
-        member, loss = imitate(game.models[seat], seat, member, mine, teacher, np.random.default_rng([*words, 9, seat]))
+        seen = shown[: int((numbers < counts[seat]).sum())]
+        mine = said_by(seen, rows, np.zeros(len(rows.task)), seat, chains=chains)
+        random = np.random.default_rng([*words, 9, seat])
+        member, loss = imitate(game.models[seat], seat, member, mine, teacher, random, game.among)
         members.append(started(member.weights))
         losses += [loss] if counts[seat] else []
-    return Talking(tuple(members), np.float32(np.mean(losses)), state.updates)
+    return Talking(tuple(members), np.float32(np.mean(losses)), state.updates, state.flight)
 
 
-def measured(played: Sequence[Transcript], rows: Turns, scene: Scene) -> dict[str, float]:
-    """What an update's episodes came to: return, length, calls and tokens of each agent, dead groups, what went wrong."""
-    episodes = max(len(played), 1)
-    whole = [one for one in played if not one.events.get("failed")]
+def measured(practice: Practice, game: Dialogues) -> dict[str, float]:
+    """What an update's episodes came to, in all processes: return, length, calls and tokens of each agent, dead groups, what
+    went wrong."""
+    agents, rows = game.scene.agents, practice.whole
+    columns = ("return", "length", "tokens", *EVENTS, *agents)
+    noted = np.array([_noted(one, game.scene) for one in practice.played], np.float64).reshape(-1, len(columns))
+    table = dict(zip(columns, game.among.gathered(noted).T, strict=True))
+    episodes, whole = max(len(table["failed"]), 1), table["failed"] == 0
     told = {
-        "return": float(np.mean([returns_of(one, scene).mean() for one in whole])) if whole else float("nan"),
-        "length": float(np.mean([len(one.calls) for one in whole])) if whole else float("nan"),
-        "episodes": float(len(whole)),
-        "tokens": sum(one.events.get("tokens", 0) for one in played) / episodes,
+        "return": float(table["return"][whole].astype(np.float32).mean()) if whole.any() else float("nan"),
+        "length": float(table["length"][whole].mean()) if whole.any() else float("nan"),
+        "episodes": float(whole.sum()),
     }
-    for name in ("failed", "over_budget", "illegal", "limit", "room", "tool_errors", "tool_hangs"):
-        told[name] = sum(one.events.get(name, 0) for one in played) / episodes
-    for place, agent in enumerate(scene.agents):
+    told |= {name: float(table[name].sum()) / episodes for name in ("tokens", *EVENTS)}
+    for place, agent in enumerate(agents):
         own = rows.agent == place
-        said = [len(call.message.tokens(call.codec)) for one in played for call in one.calls if call.agent == agent]
         group = groups.statistics(rows.reward[own], rows.task[own]) if own.any() else None
         told[f"calls/{agent}"] = float(own.sum()) / episodes
-        told[f"tokens/{agent}"] = sum(said) / episodes
+        told[f"tokens/{agent}"] = float(table[agent].sum()) / episodes
         told[f"dead_groups/{agent}"] = float(groups.dead(group)) if group is not None else 1.0
     return told
+
+
+EVENTS = ("failed", "over_budget", "illegal", "limit", "room", "tool_errors", "tool_hangs")
+
+
+def _noted(one: Transcript, scene: Scene) -> list[float]:
+    """An episode's return, length, tokens, events, and tokens of each agent."""
+    said = [
+        sum(len(call.message.tokens(call.codec)) for call in one.calls if call.agent == agent) for agent in scene.agents
+    ]
+    events = [one.events.get(name, 0) for name in EVENTS]
+    whole = (returns_of(one, scene).mean(), len(one.calls), one.events.get("tokens", 0))
+    return [float(value) for value in (*whole, *events, *said)]
 
 
 def returns_of(transcript: Transcript, scene: Scene) -> Float[np.ndarray, "agent"]:

@@ -14,9 +14,10 @@ from interplay.lm import separate, tasks
 from interplay.lm.learner import Learner
 from interplay.lm.play import Limits, Seat
 from interplay.lm.scene import Scene
-from interplay.objectives.tokens import PolicyLoss
+from interplay.objectives.tokens import PolicyLoss, no_ratio, truncated, uncorrected
 
 EXTRA = "pip install 'interplay[lm]'"
+CAP = 2.0  # most that a word of older weights counts for having become likelier
 CONTEXT = 128  # tokens a tiny model reads and says together
 OWN = ("width", "depth", "rank", "alpha", "adapted", "precision")  # what bases of one team may differ in
 
@@ -39,6 +40,10 @@ class LanguageSettings:
     """different tasks per update"""
     group: int = 8
     """attempts at each task, compared with each other"""
+    staleness: int = 0
+    """updates that words learned from may be behind; 0: an update waits for all its tasks, else for the first `tasks` done"""
+    in_flight: int = 0
+    """tasks talked about at once where words may be stale; 0: as many as `tasks`"""
     share: bool = False
     """one model for all agents (True) or one each (False)"""
     width: int = 64
@@ -87,10 +92,17 @@ def taught(s: LanguageSettings, credit: Callable, loss: PolicyLoss, *, sequences
     `how` goes on to the wiring, `interplay.methods.dialogue.dialogue`: what turns count, and which of them are one sequence.
     Raises `InputError` where torch is missing.
     """
+    loss = corrected(loss) if s.staleness else loss
     learner = Learner(
         loss, risen(s.rate, s.warmup), s.max_norm, s.weight_decay, s.entropy_weight, s.passes, s.minibatches, sequences
     )
     return wiring("dialogue").dialogue(s, credit=credit, learner=learner, **how)
+
+
+def corrected(loss: PolicyLoss) -> PolicyLoss:
+    """The loss for words of older weights: where it has no ratio, tokens count min(π / π_sampler, 2) instead of 1."""
+    plain = loss.ratio is no_ratio and loss.correction is uncorrected
+    return dataclasses.replace(loss, correction=truncated(CAP)) if plain else loss
 
 
 def wiring(name: str) -> ModuleType:
@@ -142,13 +154,25 @@ def models_of(s: LanguageSettings, scene: Scene) -> tuple[Any, ...]:
         raise InputError("agents with models of their own share none: leave share=True out")
     found: dict[int, Any] = {}
     for base in separate.bases(s.model, scene.agents):
-        model, changed = games.parse(base.model)
+        model, changed = bracketed(base.model)
         for name in changed:
             if name not in OWN:
                 raise InputError(f"{base.model}: a model has no setting '{name}': {nearest(name, OWN)}")
         own = model_of(dataclasses.replace(s, model=model, **changed), scene, len(base.agents))
         found |= separate.placed(own, base, scene.agents)
     return tuple(found[member] for member in range(members))
+
+
+def bracketed(model: str) -> tuple[str, dict[str, Any]]:
+    """A model and the settings in brackets behind it. Raises `InputError` for brackets that hold anything else.
+
+    >>> bracketed("tiny(width=32)")
+    ('tiny', {'width': 32})
+    """
+    try:
+        return games.parse(model)
+    except InputError:
+        raise InputError(f"cannot read the model '{model}': write MODEL or MODEL(key=value, …)") from None
 
 
 def model_of(s: LanguageSettings, scene: Scene, members: int | None = None):

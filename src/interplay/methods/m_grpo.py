@@ -44,7 +44,7 @@ class Settings(LanguageSettings):
     """task to speak about, as in `interplay list games`, or MODULE:NAME of a scene of your own"""
     demonstrations: int = 768
     """episodes by the game's script that a tiny model imitates first; 0: it starts from nothing"""
-    imitation: int = 12
+    imitation: int = 20
     """times that it goes through them"""
     imitation_rate: float = 3e-3
     """Adam's learning rate meanwhile; 0: `rate`"""

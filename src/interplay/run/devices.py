@@ -90,6 +90,10 @@ class Layout:
         """Put a restored state where this layout wants it."""
         return state
 
+    def common(self, number: int) -> int:
+        """The largest of a number that every process of this run has; where there is one process, its own."""
+        return number
+
     def team(self, state: State, index: int):
         """The team of the seed at `index`."""
         return self.method.team(jax.tree.map(lambda leaf: leaf[index], state))

@@ -19,7 +19,7 @@ from interplay.text.genome import Genome
 from interplay.text.sandbox import Pool
 from interplay.text.systems import named
 from interplay.text.systems.task import LIMITS, PART, Metrics, Task, of_program, of_strategy
-from interplay.text.trial import Allowance, Trial
+from interplay.text.trial import Allowance
 
 FOUND, BEST = "found.json", "best.py"
 
@@ -60,27 +60,14 @@ def here(task: Task, pool: Pool) -> Iterator[Score]:
 
 def away(place: Place) -> Scored:
     """Programs are scored by workers of a place, as many as the pool has, each with a sandbox of its own."""
-
-    @contextmanager
-    def scored(task: Task, pool: Pool) -> Iterator[Score]:
-        with place(pool.workers) as over:
-
-            def score(genomes: Sequence[Genome]) -> list[Trial]:
-                rows = over(_trial, [(task.name, one.parts[PART]) for one in genomes]) if genomes else []
-                return [
-                    dataclasses.replace(Trial.from_json(row), genome=one)
-                    for row, one in zip(rows, genomes, strict=True)
-                ]
-
-            yield score
-
-    return scored
+    return lambda task, pool: searching.scored(place, pool.workers, _trials, task.name)
 
 
-def _trial(name: str, text: str) -> dict[str, Any]:
-    """The trial of a program in a worker, as JSON has it."""
+def _trials(name: str, bodies: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """The trials of programs in a worker, as JSON has them."""
     task = named(name)
-    return evolve.scorer(task, task.train(), _sandbox())([Genome({PART: text})])[0].as_json()
+    score = evolve.scorer(task, task.train(), _sandbox())
+    return [trial.as_json() for trial in score([Genome(parts) for parts in bodies])]
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from interplay.core.errors import DivergenceError, GameError, InputError
+from interplay.core.errors import DivergenceError, GameError, InputError, LostError
 
 TRACEBACK = "INTERPLAY_TRACEBACK"  # set to 1 to see where every error comes from
 OURS = Path(__file__).parents[1]
@@ -22,7 +22,7 @@ def explained(wrong: Exception) -> tuple[str, int]:
     where, text = place(wrong), line(wrong)
     if os.environ.get(TRACEBACK, "") not in ("", "0"):
         traceback.print_exception(wrong)
-    if isinstance(wrong, DivergenceError):
+    if isinstance(wrong, DivergenceError | LostError):
         return text, 1
     if isinstance(wrong, InputError) or (isinstance(wrong, GameError) and where is None):
         return text, 2

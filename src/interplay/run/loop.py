@@ -82,7 +82,7 @@ def _advance(
 ) -> Any:
     """Update after update, to the end or until asked to stop, and a checkpoint of where that is."""
     saved, count = time.perf_counter(), 1
-    while progress.update < progress.updates and not asked():
+    while progress.update < progress.updates and not layout.common(asked()):
         started = time.perf_counter()
         states, metrics = layout.advance(states, progress.update, min(count, progress.updates - progress.update))
         rows = _account(layout, progress, metrics, time.perf_counter() - started)
@@ -94,7 +94,7 @@ def _advance(
             row, name = wrong
             _fail(run, progress, row["step"], row["seed"], name, f"is {row[name]}")
         watch(rows, progress)
-        count = _paced(count, time.perf_counter() - started, pace.look)
+        count = layout.common(_paced(count, time.perf_counter() - started, pace.look))
         if time.perf_counter() - saved > pace.save:
             save(layout, run, states, progress, outputs, pace.keep)
             saved = time.perf_counter()

@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from interplay.core.budget import Budget
 from interplay.core.errors import InputError
-from interplay.methods.evolution import Evolution, Searching, Tried
+from interplay.methods.evolution import Evolution, Score, Searching, Tried
 from interplay.run import folder, spread
 from interplay.run.spread import Place
 from interplay.text.genome import Genome
@@ -29,6 +29,7 @@ STATE, TRIALS = "search.json", "trials.jsonl"
 FORMAT = 1
 STALLED = 20  # batches without a candidate after which a search ends: an endpoint is down, or there is nothing new
 Watch = Callable[[Searching, float], None]
+T = TypeVar("T")
 
 
 class Kept(NamedTuple):
@@ -123,11 +124,34 @@ def processes(count: int, measure: Callable, place: Place = spread.processes) ->
     with place(count) as over:
 
         def shared(game: str, texts: Sequence[str], horizons: Sequence[int]) -> np.ndarray:
-            share = -(-len(texts) // count)
-            parts = [texts[start : start + share] for start in range(0, len(texts), share)]
-            return np.concatenate(over(measure, [(game, part, horizons) for part in parts]))
+            return np.concatenate(over(measure, [(game, part, horizons) for part in parts(texts, count)]))
 
         yield shared
+
+
+@contextmanager
+def scored(place: Place, count: int, trials: Callable[..., list[dict[str, Any]]], *asked: Any) -> Iterator[Score]:
+    """Genomes scored by workers of a place: `trials(*asked, bodies)` are the trials of genomes of such parts, as in JSON."""
+    with place(count) as over:
+
+        def score(genomes: Sequence[Genome]) -> list[Trial]:
+            calls = [(*asked, [dict(one.parts) for one in part]) for part in parts(genomes, count)]
+            rows = [row for part in (over(trials, calls) if calls else []) for row in part]
+            return [
+                dataclasses.replace(Trial.from_json(row), genome=one) for row, one in zip(rows, genomes, strict=True)
+            ]
+
+        yield score
+
+
+def parts(items: Sequence[T], count: int) -> list[Sequence[T]]:
+    """Items in order, in `count` parts of equal length or fewer.
+
+    >>> parts("abcde", 2)
+    ['abc', 'de']
+    """
+    share = max(-(-len(items) // count), 1)
+    return [items[start : start + share] for start in range(0, len(items), share)]
 
 
 def plain_settings(settings: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ one's own watched before training, and a team tried on a larger model behind a s
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +16,17 @@ from jaxtyping import Int
 
 from interplay.core.errors import InputError, at_least
 from interplay.credit import groups
-from interplay.lm.endpoint import Endpoint
-from interplay.lm.model import Model
-from interplay.lm.play import Limits, Seat, play
+from interplay.lm.play import Limits, play
 from interplay.lm.scene import Scene
-from interplay.lm.scripted import Scripted
 from interplay.lm.transcript import Call, Transcript, reading, shown, turns
-from interplay.lm.words import Wordless
 from interplay.measure import stats
 from interplay.methods import language
-from interplay.methods.language import LanguageSettings
-from interplay.run import environment, folder
+from interplay.run import environment, folder, speaking
+from interplay.run.speaking import Asked
 
 WAVE = 32  # episodes under way at once; what was said so far is on disk
 TALK, TRANSCRIPTS = "talk.json", "transcripts.jsonl"
 QUIET = ("tokens", "asked", "delegations")  # events in which nothing went wrong
-
-
-@dataclasses.dataclass(frozen=True)
-class Asked:
-    """What is to be talked about, by whom, how often."""
-
-    settings: LanguageSettings
-    """game, team, task, model (tiny, smollm2, local:FOLDER, scripted, endpoint:URL), temperature"""
-    name: str = ""
-    """the model's name at an endpoint"""
-    episodes: int = 16
-    """how many"""
-    attempts: int = 1
-    """episodes about the same task"""
-    seed: int = 0
-    """of tasks and of all that is drawn; an endpoint gets it too, and may heed it"""
-    limit: int = 0
-    """longest message in the model's own tokens; 0: as the game says"""
-    patience: float = 60.0
-    """seconds that one answer of an endpoint may take"""
 
 
 def talk(asked: Asked, out: Path | None = None) -> dict[str, Any]:
@@ -61,8 +37,7 @@ def talk(asked: Asked, out: Path | None = None) -> dict[str, Any]:
     """
     at_least("talk", episodes=(asked.episodes, 1), attempts=(asked.attempts, 1), limit=(asked.limit, 0))
     s, scene = asked.settings, _scene(asked)
-    model = speaker(asked, scene)
-    seats = {agent: Seat(model, member, False, s.temperature) for agent, member in language.seats_of(s, scene).items()}
+    seats = speaking.seats(asked, scene)
     path, began = _folder(out, scene.name), time.monotonic()
     played: list[tuple[int, Transcript]] = []
     with open(path / TRANSCRIPTS, "a", encoding="utf-8") as file:
@@ -84,12 +59,6 @@ def talk(asked: Asked, out: Path | None = None) -> dict[str, Any]:
 def read(path: Path) -> list[dict[str, Any]]:
     """Every episode of a talk, as a page shows it."""
     return [json.loads(line) for line in (path / TRANSCRIPTS).read_text(encoding="utf-8").splitlines()]
-
-
-def speaker(asked: Asked, scene: Scene) -> Model:
-    """The model that is asked for, ready to speak. Raises `InputError` where it is not."""
-    kind = asked.settings.model.partition(":")[0]
-    return SPEAKERS.get(kind, _weights)(asked, scene)
 
 
 def measured(played: Sequence[tuple[int, Transcript]], scene: Scene) -> dict[str, Any]:
@@ -165,37 +134,3 @@ def _folder(out: Path | None, name: str) -> Path:
     if any(out.iterdir()):
         raise InputError(f"{out} is not empty: choose a new or empty folder with --out")
     return out
-
-
-def _endpoint(asked: Asked, scene: Scene) -> Model:
-    url = asked.settings.model.partition(":")[2]
-    if not asked.name:
-        raise InputError(
-            f"an endpoint serves models by name: give --name, such as one that {url or 'URL'}/models shows"
-        )
-    model = Endpoint(url, asked.name, seconds=asked.patience, roles=scene.instructions)
-    trouble = model.trouble()
-    if trouble:
-        raise InputError(f"{trouble}; check the address, --name, and the key in {model.key}")
-    return model
-
-
-def _scripted(asked: Asked, scene: Scene) -> Model:
-    if scene.script is None:
-        raise InputError(f"{scene.name} has no script: set `tasks.script`, or choose another --model")
-    codec = scene.codec(scene.vocabulary, scene.agents) if scene.vocabulary else Wordless()
-    return Scripted(codec, scene.script)
-
-
-def _weights(asked: Asked, scene: Scene) -> Model:
-    """A model of this machine as it is before training; a tiny one knows nothing yet."""
-    try:
-        model = language.model_of(asked.settings, scene)
-    except ModuleNotFoundError as missing:
-        raise InputError(f"this model needs the package {missing.name}: {language.EXTRA}") from None
-    for member in set(language.seats_of(asked.settings, scene).values()):
-        model.load(member, model.fresh(np.random.default_rng([asked.seed, member])))
-    return model
-
-
-SPEAKERS: dict[str, Callable[[Asked, Scene], Model]] = {"endpoint": _endpoint, "scripted": _scripted}

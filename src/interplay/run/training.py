@@ -9,7 +9,8 @@ from typing import Any
 from interplay import methods
 from interplay.core.errors import InputError
 from interplay.core.method import Method
-from interplay.run import devices, figures, folder, loop, screening, spoken
+from interplay.lm import together
+from interplay.run import devices, figures, folder, loop, processes, screening, spoken
 from interplay.run import sinks as run_sinks
 from interplay.run.folder import Run
 
@@ -46,37 +47,41 @@ def train(
         raise InputError(f"there is no sink '{unknown}': use {', '.join(run_sinks.SINKS)}")
     if seed < 0 or seed + seeds > 2**32:
         raise InputError(f"seeds {seed} to {seed + seeds - 1} are out of range: give numbers from 0 to {2**32 - 1}")
-    built = build(method, settings)
-    screening.refuse_misshapen(built.game, game)
-    layout = devices.choose(built, tuple(range(seed, seed + seeds)))
-    about = {
-        "method": method,
-        "game": game,
-        "seeds": seeds,
-        "seed": seed,
-        "steps": settings.steps,
-        "settings": dataclasses.asdict(settings),
-        "descriptions": described(type(settings)),
-        "layout": layout.name,
-        "devices": devices.count(),
-        "sinks": list(sinks),
-    }
-    execution, ours = layout.needs(), out is None or not Path(out).exists()
-    path = Path(out) if out is not None else folder.next_name("runs", method, game)
-    run = folder.create(path, about, devices=devices.count())
-    run.write_status(execution=execution)
-    try:
-        return _carry_on(run, layout, watch, pace)
-    except InputError:
-        folder.discard(run, whole=ours)
-        raise
+    with together.joined() as among:
+        built = build(method, settings)
+        screening.refuse_misshapen(built.game, game)
+        layout = processes.spread(devices.choose(built, tuple(range(seed, seed + seeds))), among, method)
+        about = {
+            "method": method,
+            "game": game,
+            "seeds": seeds,
+            "seed": seed,
+            "steps": settings.steps,
+            "settings": dataclasses.asdict(settings),
+            "descriptions": described(type(settings)),
+            "layout": layout.name,
+            "devices": devices.count(),
+            "processes": among.size,
+            "sinks": list(sinks),
+        }
+        execution, ours = layout.needs(), out is None or not Path(out).exists()
+        path = lambda: Path(out) if out is not None else folder.next_name("runs", method, game)
+        run = processes.created(among, path, about)
+        run.write_status(execution=execution)
+        try:
+            return _carry_on(run, layout, watch, pace)
+        except InputError:
+            folder.discard(run, whole=ours)
+            raise
 
 
 def resume(path: Path | str, *, watch: loop.Watcher | None = None, pace: loop.Pace = loop.Pace()) -> Run:
     """Continue an unfinished run from its newest good checkpoint, to the numbers an unbroken run would have given."""
     run = folder.open_run(path)
     devices.prepare(run.settings.get("devices"))
-    return _carry_on(run, layout_of(run), watch, pace)
+    with together.joined() as among:
+        layout = processes.spread(layout_of(run), among, run.settings["method"])
+        return _carry_on(processes.opened(among, run), layout, watch, pace)
 
 
 def layout_of(run: Run) -> devices.Layout:
