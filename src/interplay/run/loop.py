@@ -22,6 +22,7 @@ from interplay.run import sinks, state
 from interplay.run.devices import CHUNK, Layout
 from interplay.run.folder import Run
 
+WORTH = 9.0  # times as long as a look or a checkpoint takes, at least, there is none
 MAY_BE_MISSING = ("return", "length")  # no episode ended in this update
 Row = dict[str, Any]
 Watcher = Callable[[list[Row], "Progress"], None]
@@ -80,8 +81,12 @@ def train(layout: Layout, run: Run, steps: int, *, watch: Watcher, pace: Pace = 
 def _advance(
     layout: Layout, run: Run, states: Any, progress: Progress, outputs: list[Any], watch: Watcher, pace: Pace, asked
 ) -> Any:
-    """Update after update, to the end or until asked to stop, and a checkpoint of where that is."""
-    saved, count = time.perf_counter(), 1
+    """Update after update, to the end or until asked to stop, and a checkpoint of where that is.
+
+    Looks and checkpoints cost at most a tenth of the time each: a large replay is copied in the one and written in the other.
+    """
+    states, idle = _timed(lambda: layout.compile(states))  # which is compiled by now: a look at no update
+    look, rest, saved, count = max(pace.look, WORTH * idle), pace.save, time.perf_counter(), 1
     while progress.update < progress.updates and not layout.common(asked()):
         started = time.perf_counter()
         states, metrics = layout.advance(states, progress.update, min(count, progress.updates - progress.update))
@@ -94,12 +99,18 @@ def _advance(
             row, name = wrong
             _fail(run, progress, row["step"], row["seed"], name, f"is {row[name]}")
         watch(rows, progress)
-        count = layout.common(_paced(count, time.perf_counter() - started, pace.look))
-        if time.perf_counter() - saved > pace.save:
-            save(layout, run, states, progress, outputs, pace.keep)
-            saved = time.perf_counter()
+        count = layout.common(_paced(count, time.perf_counter() - started, look))
+        if time.perf_counter() - saved > rest:
+            _, took = _timed(lambda states=states: save(layout, run, states, progress, outputs, pace.keep))
+            rest, saved = max(pace.save, WORTH * took), time.perf_counter()
     save(layout, run, states, progress, outputs, pace.keep)
     return states
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """What some work gives, and the seconds that it took."""
+    began = time.perf_counter()
+    return work(), time.perf_counter() - began
 
 
 def save(layout: Layout, run: Run, states: Any, progress: Progress, outputs, keep: int) -> None:
