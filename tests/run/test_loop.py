@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+import time
 
 import jax.numpy as jnp
 import numpy as np
@@ -271,3 +272,32 @@ def test_the_number_of_updates_between_looks_follows_their_speed():
     assert loop._paced(4, 0.001, 0.25) == 8
     assert loop._paced(CHUNK, 1e-9, 0.25) == CHUNK
     assert loop._paced(32, 0.5, 0.25) == 16
+
+
+def test_where_a_look_costs_much_looks_are_rare(toy, start):
+    layout, run = Seeds(toy(), (0,)), start()
+    advance, asked = layout.advance, []
+
+    def slow(states, update, count):
+        asked.append(count)
+        time.sleep(0.02)
+        return advance(states, update, count)
+
+    layout.advance = slow
+    loop.train(layout, run, 400, watch=NOTHING, pace=loop.Pace(look=0.001))
+    assert sum(asked) == 100
+    assert len([count for count in asked if count]) < 12
+
+
+def test_where_a_checkpoint_costs_much_they_are_rare(toy, start, monkeypatch):
+    times, save = [], loop.save
+
+    def slow(*given):
+        times.append(time.perf_counter())
+        time.sleep(0.05)
+        save(*given)
+
+    monkeypatch.setattr(loop, "save", slow)
+    loop.train(Seeds(toy(), (0,)), start(), 4000, watch=NOTHING, pace=loop.Pace(look=1e-9, save=0.0))
+    assert len(times) >= 2
+    assert np.diff(times)[:-1].min(initial=1.0) > 0.45  # the last comes when all is done
