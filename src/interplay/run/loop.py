@@ -47,7 +47,8 @@ class Progress:
 
 @dataclass(frozen=True)
 class Pace:
-    """How often the loop looks up: seconds between logs and between checkpoints, and how many checkpoints stay."""
+    """How often the loop looks up: seconds between logs, seconds between checkpoints (0: one after every look), and how many
+    checkpoints stay."""
 
     look: float = 0.25
     save: float = 30.0
@@ -85,9 +86,11 @@ def _advance(
 
     Looks and checkpoints cost at most a tenth of the time each: a large replay is copied in the one and written in the other.
     """
-    states, idle = _timed(lambda: layout.compile(states))  # which is compiled by now: a look at no update
-    look, rest, saved, count = max(pace.look, WORTH * idle), pace.save, time.perf_counter(), 1
+    look, rest, saved, count = 0.0, pace.save, time.perf_counter(), 1
     while progress.update < progress.updates and not layout.common(asked()):
+        if not look:
+            states, idle = _timed(lambda states=states: layout.compile(states))  # a look at no update, compiled by now
+            look = max(pace.look, WORTH * idle)
         started = time.perf_counter()
         states, metrics = layout.advance(states, progress.update, min(count, progress.updates - progress.update))
         rows = _account(layout, progress, metrics, time.perf_counter() - started)
@@ -102,7 +105,7 @@ def _advance(
         count = layout.common(_paced(count, time.perf_counter() - started, look))
         if time.perf_counter() - saved > rest:
             _, took = _timed(lambda states=states: save(layout, run, states, progress, outputs, pace.keep))
-            rest, saved = max(pace.save, WORTH * took), time.perf_counter()
+            rest, saved = max(pace.save, WORTH * took) if pace.save else 0.0, time.perf_counter()
     save(layout, run, states, progress, outputs, pace.keep)
     return states
 
