@@ -15,8 +15,8 @@ from interplay.commands import evolving  # noqa: E402
 from interplay.core.errors import InputError  # noqa: E402
 from interplay.lm import answering, smollm  # noqa: E402
 from interplay.lm.adapters import fingerprint  # noqa: E402
-from interplay.lm.constrain import among, mask  # noqa: E402
-from interplay.lm.local import Local, apart, branched, loaded, looks_everywhere, quick  # noqa: E402
+from interplay.lm.constrain import Trie, among, mask  # noqa: E402
+from interplay.lm.local import Local, apart, loaded, looks_everywhere, merged, quick  # noqa: E402
 from interplay.lm.model import Batch, Request, Stop, Trainable  # noqa: E402
 from interplay.lm.transcript import Transcript, reading  # noqa: E402
 from interplay.methods import context_evolve  # noqa: E402
@@ -114,13 +114,20 @@ def test_what_was_drawn_has_the_probability_it_is_judged_with(tokenizer, tempera
     assert float(entropy.detach().min()) > 0
 
 
-def test_branches_behind_a_trunk_are_the_rows_they_stand_for(tokenizer):
+def test_a_tree_is_the_rows_it_stands_for(tokenizer):
     model = local(tokenizer)
-    batch = batch_of(attempts(), said(model, *attempts()))
-    laid = branched(batch, torch.float32)
-    assert len(laid.reads["input_ids"]) == 4 and laid.reads["input_ids"].numel() < batch.tokens.size
+    some = attempts()
+    some += [
+        some[0],
+        dataclasses.replace(some[4], tokens=np.append(some[4].tokens[:5], 7)),
+    ]  # a copy; one that turns off
+    batch = batch_of(some, said(model, *some))
+    laid = merged(batch, torch.float32)
+    where = np.stack(np.divmod(batch.place, batch.tokens.shape[1]), 1).tolist()
+    ends = {tuple(batch.tokens[row, : column + 1]) for row, column in where}
+    assert laid.reads["input_ids"].numel() == len({end[: size + 1] for end in ends for size in range(len(end))})
     scores, slopes = [], []
-    for arrange in (branched, apart):
+    for arrange in (merged, apart):
         model._arranged = arrange
         score, _ = model.score(0, batch)
         score.sum().backward()
@@ -142,6 +149,37 @@ def test_members_in_one_pass_say_what_each_would_have_said_alone(tokenizer):
         np.testing.assert_allclose(alone.log_probs, completion.log_probs, atol=1e-4)
     first = [said(model, dataclasses.replace(requests[8], member=member))[0].text for member in range(3)]
     assert len(set(first)) == 3
+
+
+def test_what_prompts_begin_with_is_read_once(tokenizer):
+    model, read = local(tokenizer, 2), []
+    model.base.register_forward_pre_hook(lambda _, __, given: read.append(given["input_ids"].numel()), with_kwargs=True)
+    rules = np.random.default_rng(0).integers(0, 256, 60)
+    requests = [
+        dataclasses.replace(one, tokens=np.concatenate([rules, one.tokens]), member=n % 2)
+        for n, one in enumerate(ask(2 + n // 2, limit=1, seed=n) for n in range(8))
+    ]
+    together = said(model, *requests)
+    assert sum(read) == 2 * 60 + 8 * 5  # for each member the rules, and what follows, as long as the longest
+    for request, completion in zip(requests, together, strict=True):
+        alone = said(model, request)[0]
+        np.testing.assert_array_equal(alone.tokens, completion.tokens)
+        np.testing.assert_allclose(alone.log_probs, completion.log_probs, atol=1e-3)
+
+
+def test_a_choice_asked_for_again_is_not_read_again_until_the_member_changes(tokenizer):
+    model, read = local(tokenizer), []
+    model.base.register_forward_pre_hook(lambda *_: read.append(1))
+    answers = Trie([[1], [2]], model.codec.end)
+    request = ask(9, limit=3, answers=answers)
+    first, again = said(model, request)[0], said(model, request)[0]
+    assert len(read) == 1
+    np.testing.assert_array_equal(first.log_probs, again.log_probs)
+    other = said(model, dataclasses.replace(request, answers=Trie([[1, 3], [1, 4]], model.codec.end)))[0]
+    assert len(read) == 3 and len(other.tokens) == 3  # the scores are known, keys and values are not
+    model.vector(0).mul_(2)
+    changed = said(model, request)[0]
+    assert len(read) == 4 and abs(changed.log_probs[0] - first.log_probs[0]) > 1e-4
 
 
 def test_the_adapter_adds_what_its_formula_says(tokenizer):

@@ -98,11 +98,15 @@ def _shown(table: np.ndarray) -> Scores:
 # Decoders.
 
 
-def decoders(arm: Arm, game: str, scale: Scale) -> Outcome:
-    """Decoders learned seed by seed, judged in play."""
-    s = scale.settings
-    found = [decoder(arm, game, seed, s) for seed in range(s["decoder_seeds"])]
-    return outcome(found, {"steps": s["episodes"]})
+def speakers(kind: str) -> Callable[[Arm, str, Scale], Outcome]:
+    """A study of models of this kind, which learn seed by seed and are judged in play."""
+
+    def study(arm: Arm, game: str, scale: Scale) -> Outcome:
+        s = scale.settings[kind]
+        found = [decoder(arm, game, seed, s) for seed in range(s["seeds"])]
+        return outcome(found, {"steps": s["episodes"]})
+
+    return study
 
 
 def decoder(arm: Arm, game: str, seed: int, s: Mapping[str, Any]) -> Scores:
@@ -117,7 +121,7 @@ def decoder(arm: Arm, game: str, seed: int, s: Mapping[str, Any]) -> Scores:
 def _method(arm: Arm, game: str, s: Mapping[str, Any], **changes: Any):
     from interplay.methods import advantage_alignment as spoken
 
-    settings = spoken.Settings(**{**s["decoder"], **arm.decoders, "game": game, "group": MATCHES, **changes})
+    settings = spoken.Settings(**{**s["model"], **arm.decoders, "game": game, "group": MATCHES, **changes})
     mix = None if arm.mix is None else arm.mix(settings)
     return spoken.build(settings, arm.deal or (lambda paid: paid), mix)
 
@@ -219,21 +223,26 @@ VARIANTS = {
 GAMES = {
     "tables": "interplay.games.iterated:prisoners_dilemma",
     "decoders": "dilemma(remembered=1)",
+    "smollm2": "dilemma(rounds=8, remembered=1)",
 }
-STUDIES = {GAMES["tables"]: tables, GAMES["decoders"]: decoders}
+STUDIES = {
+    GAMES["tables"]: tables,
+    GAMES["decoders"]: speakers("decoders"),
+    GAMES["smollm2"]: speakers("smollm2"),
+}
 
 
 def computed(arm: Arm, about: str = "", on: tuple[str, ...] = ()) -> Computed:
     return Computed(lambda game, scale: STUDIES[game](arm, game, scale), about, on)
 
 
-def _sizes(seeds: int, episodes: int, responding: int, **changes: Any) -> dict[str, Any]:
-    """How many decoders there are, what they and best responses to them learn from, and their settings."""
-    decoder = {**SMALL, **changes}
-    return {"decoder_seeds": seeds, "episodes": episodes, "responding": responding, "decoder": decoder}
+def _sizes(seeds: int, episodes: int, responding: int, model: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """How many models there are, what they and best responses to them learn from, and their settings."""
+    return {"seeds": seeds, "episodes": episodes, "responding": responding, "model": {**model, **changes}}
 
 
 SMALL = {"width": 32, "depth": 1, "rate": 3e-3, "demonstrations": 64, "alignment": 2.0}
+LOCAL = {"model": "smollm2", "rate": 1e-3, "alignment": 2.0}
 CLAIM = Claim(
     slug="advantage-alignment",
     method="advantage-alignment",
@@ -244,14 +253,27 @@ CLAIM = Claim(
     games=GAMES,
     arms={name: computed(arm) for name, arm in ARMS.items()}
     | {name: computed(arm, on=("tables",)) for name, arm in VARIANTS.items()},
-    controls={name: Control(computed(arm), against="aligned") for name, arm in CONTROLS.items()},
+    controls={
+        "no baseline": Control(computed(CONTROLS["no baseline"], on=("tables", "decoders")), against="aligned"),
+        "other's of another match": Control(computed(CONTROLS["other's of another match"]), against="aligned"),
+        "past of another match": Control(computed(CONTROLS["past of another match"], on=("tables", "decoders")), against="aligned"),
+    },
     scales={
         "smoke": Scale(
             2, 12_800,
-            settings=_sizes(1, 64, 32, width=8, demonstrations=16),
+            settings={
+                "decoders": _sizes(1, 64, 32, SMALL, width=8, demonstrations=16),
+                "smollm2": _sizes(1, 32, 32, LOCAL),
+            },
         ),
-        "small": Scale(5, 2_560_000, settings=_sizes(5, 1600, 640)),
-        "paper": Scale(10, 12_800_000, settings=_sizes(10, 12_800, 6400)),
+        "small": Scale(
+            5, 2_560_000,
+            settings={"decoders": _sizes(5, 1600, 640, SMALL), "smollm2": _sizes(3, 1920, 640, LOCAL)},
+        ),
+        "paper": Scale(
+            10, 12_800_000,
+            settings={"decoders": _sizes(10, 12_800, 6400, SMALL), "smollm2": _sizes(10, 12_800, 6400, LOCAL)},
+        ),
     },
     expect=(
         better("aligned", "naive"),

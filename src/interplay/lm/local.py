@@ -1,8 +1,8 @@
 """Any Hugging Face causal language model on this machine: one frozen base, one low-rank adapter for every population member.
 
-Sampling keeps keys and values, reads a prompt that several attempts share once, and lets members take their rows in one pass.
-Judging reads what rows share once too: attempts at one task are branches behind one trunk, with a mask along the tree; and it
-looks at the agent's own tokens only, among legal answers only at those. Two known instances are the packaged
+Sampling keeps keys and values, reads once what all prompts begin with and a prompt that several attempts share, and lets
+members take their rows in one pass. Judging reads once what rows begin with, too: they are one tree, with a mask along its
+branches; and it looks at the agent's own tokens only, among legal answers only at those. Two known instances are the packaged
 SmolLM2-135M-Instruct (`lm.smollm`) and a folder of one's own.
 """
 
@@ -21,9 +21,11 @@ from interplay.lm.adapters import ATTENTION, Adapters
 from interplay.lm.chat import Chat
 from interplay.lm.model import Batch, Completion, Ids, Request, Weights
 from interplay.lm.tiny import SPARSE, Speaking, calm, judged
-from interplay.lm.update import padded, trunked
+from interplay.lm.update import Merged, Padded, alike
 
 ROOM = 8192  # padded tokens whose keys and values are kept at once
+KNOWN = 256  # prompts whose scores are kept, each as many numbers as there are words
+WORTH = 64  # tokens not read again that one pass more is worth
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
@@ -50,7 +52,9 @@ class Local:
         self.codec = Chat(tokenizer, int(base.config.vocab_size), roles)
         self.context = int(getattr(base.config, "max_position_embeddings", 0) or 1 << 20)
         self.fresh, self.load = self.adapters.fresh, self.adapters.load
-        self._arranged, self.cost = (branched, trunked) if looks_everywhere(base.config) else (apart, padded)
+        self._told: dict[tuple[int, int, bytes], Tensor] = {}
+        self.everywhere = looks_everywhere(base.config)
+        self._arranged, self.cost = (merged, Merged) if self.everywhere else (apart, Padded)
 
     def weights(self, member: int) -> Weights:
         return self.named(self.vector(member))
@@ -94,16 +98,40 @@ class Local:
             return rows.completions(self.codec)
         members = sorted({requests[row].member for row in live})
         with self.adapters.speaking(members):
-            reading = Reading(self, members, [requests[row] for row in live])
+            asked = [requests[row] for row in live]
+            logits, reading = self._recalled(asked), None
             while True:
-                drawn = rows.draw(live, reading.logits)
+                if logits is None:
+                    reading = Reading(self, members, asked)
+                    logits = reading.logits
+                    self._remember(asked, logits)
+                drawn = rows.draw(live, logits)
                 going = np.flatnonzero(rows.speaking[live])
                 if not going.size:
                     return rows.completions(self.codec)
+                reading = reading or Reading(self, members, asked)
                 if len(going) < SPARSE * len(live):
                     reading.keep(going)
                     live, drawn = live[going], drawn[torch.from_numpy(going)]
                 reading.go_on(drawn)
+                logits = reading.logits
+
+    def _recalled(self, requests: Sequence[Request]) -> Tensor | None:
+        """The scores of what all of these may say first, where their members have read all of that since they last changed."""
+        told = [self._told.get(self._prompt(request)) for request in requests]
+        return None if any(one is None for one in told) else torch.stack(told)  # type: ignore[arg-type]
+
+    def _remember(self, requests: Sequence[Request], logits: Tensor) -> None:
+        """Keep the scores for prompts that are answered by a choice: with few rounds behind, a game asks the same again."""
+        self._told = {key: row for key, row in self._told.items() if key[1] == self.vector(key[0])._version}
+        for request, row in zip(requests, logits, strict=True):
+            key = self._prompt(request)
+            if request.answers is not None and key not in self._told and len(self._told) < KNOWN:
+                self._told[key] = row.clone()
+
+    def _prompt(self, request: Request) -> tuple[int, int, bytes]:
+        """Who reads what; a member that changes is another."""
+        return request.member, self.vector(request.member)._version, request.tokens.tobytes()
 
 
 class Reading:
@@ -113,32 +141,49 @@ class Reading:
         from transformers import DynamicCache
 
         self.local, self.members = local, members
-        self.seats = np.array([request.member for request in requests])
         prompts = [(request.member, request.tokens.tobytes()) for request in requests]
         first = {prompt: row for row, prompt in reversed(list(enumerate(prompts)))}
         once = sorted(first.values())
-        tokens, self.seen = _left([requests[row].tokens for row in once])
-        self.cache = DynamicCache(config=local.base.config)
-        local.adapters.rows(members, self.seats[once])
-        self.logits = self._read(torch.from_numpy(tokens))
+        self.cache, self.seen = DynamicCache(config=local.base.config), np.zeros((len(requests), 0), np.int64)
+        self._begin([requests[row].tokens for row in once], np.array([requests[row].member for row in once]))
         number = {prompts[row]: place for place, row in enumerate(once)}
-        self._choose(np.array([number[prompt] for prompt in prompts]))
+        self.rows = np.array([number[prompt] for prompt in prompts])
+        self.logits = self.logits[torch.from_numpy(self.rows)]
 
     def keep(self, rows: np.ndarray) -> None:
         """Only these go on."""
-        self.seats = self.seats[rows]
-        self._choose(rows)
+        self.rows, self.logits = self.rows[rows], self.logits[torch.from_numpy(rows)]
 
     def go_on(self, drawn: Tensor) -> None:
         """Read one token more of each row."""
+        self._choose()
         self.seen = np.concatenate([self.seen, np.ones((len(self.seen), 1), np.int64)], 1)
         self.logits = self._read(drawn[:, None])
 
-    def _choose(self, rows: np.ndarray) -> None:
-        chosen = torch.from_numpy(rows)
-        if not np.array_equal(rows, np.arange(len(self.seen))):
-            self.cache.batch_select_indices(chosen.to(self.local.base.device))
-        self.seen, self.logits = self.seen[rows], self.logits[chosen]
+    def _begin(self, prompts: list[Ids], seats: np.ndarray) -> None:
+        """Read prompts: what all begin with once for every member, then the rest of each."""
+        shared = min(alike(prompts[0], prompt[:-1]) for prompt in prompts) if self.local.everywhere else 0
+        if shared * (len(prompts) - len(self.members)) < WORTH:
+            shared = 0
+        else:
+            self._go_on_with([prompts[0][:shared]] * len(self.members), np.array(self.members))
+            self.rows = np.searchsorted(self.seats, seats)
+            self._choose()
+        self._go_on_with([prompt[shared:] for prompt in prompts], seats)
+
+    def _go_on_with(self, texts: list[Ids], seats: np.ndarray) -> None:
+        """Read some more of each row, whose reader is the member in its seat."""
+        tokens, seen = _left(texts)
+        self.seats, self.seen = seats, np.concatenate([self.seen[: len(seen)], seen], 1)
+        self.local.adapters.rows(self.members, seats)
+        self.logits = self._read(torch.from_numpy(tokens))
+
+    def _choose(self) -> None:
+        """Keys and values of those that go on, as often as they do."""
+        if not np.array_equal(self.rows, np.arange(len(self.seen))):
+            self.cache.batch_select_indices(torch.from_numpy(self.rows).to(self.local.base.device))
+            self.seen, self.seats = self.seen[self.rows], self.seats[self.rows]
+        self.rows = np.arange(len(self.seen))
         self.local.adapters.rows(self.members, self.seats)
 
     def _read(self, tokens: Tensor) -> Tensor:
@@ -168,64 +213,35 @@ def apart(batch: Batch, dtype: torch.dtype) -> Laid:
     return Laid({"input_ids": torch.from_numpy(batch.tokens)}, batch.place)
 
 
-def branched(batch: Batch, dtype: torch.dtype) -> Laid:
-    """Rows that begin alike, up to the first token that is judged, become one: a trunk and a branch for each.
+def merged(batch: Batch, dtype: torch.dtype) -> Laid:
+    """All rows as one tree: what several begin with is looked at once.
 
-    A token looks at those before it in the trunk and in its own branch, and its position is that of its own row; so every
-    token is predicted from what it was in the row of its own, and the trunk is computed once.
+    A token looks at those before it in rows of its own, and its position is that there; so every token is predicted from
+    what it was in its row.
     """
     width = batch.tokens.shape[1]
     row, column = batch.place // width, batch.place % width
-    trunk, end = np.full(len(batch.tokens), width), np.zeros(len(batch.tokens), np.int64)
-    np.minimum.at(trunk, row, column + 1)
+    end = np.zeros(len(batch.tokens), np.int64)
     np.maximum.at(end, row, column + 1)
-    groups: dict[bytes, list[int]] = {}
-    for number in np.flatnonzero(end):
-        groups.setdefault(batch.tokens[number, : trunk[number]].tobytes(), []).append(int(number))
-    trees = [_tree(batch.tokens, rows, trunk, end) for rows in groups.values()]
-    most = max(len(tree.tokens) for tree in trees)
-    tokens, position = np.zeros((len(trees), most), np.int64), np.zeros((len(trees), most), np.int64)
-    branch = np.full((len(trees), most), -1)
-    offset, root = np.zeros(len(batch.tokens), np.int64), np.zeros(len(batch.tokens), np.int64)
-    for number, tree in enumerate(trees):
-        span = slice(0, len(tree.tokens))
-        tokens[number, span], position[number, span], branch[number, span] = tree.tokens, tree.position, tree.branch
-        for own, begin in tree.begin.items():
-            offset[own], root[own] = number * most + begin, number * most
-    place = np.where(column >= trunk[row], offset[row] + column - trunk[row], root[row] + column)
-    mask = torch.from_numpy(_looked(branch))
-    hidden = torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
+    whole = {int(number): batch.tokens[number, : end[number]] for number in np.flatnonzero(end)}
+    node, last, fresh, total = np.zeros_like(batch.tokens), (0, np.zeros(0, np.int64)), dict[int, int](), 0
+    for number, tokens in sorted(whole.items(), key=lambda item: item[1].tobytes()):
+        fresh[number] = shared = alike(last[1], tokens)
+        node[number, :shared] = node[last[0], :shared]
+        node[number, shared : len(tokens)] = np.arange(total, total + len(tokens) - shared)
+        total, last = total + len(tokens) - shared, (number, tokens)
+    words, position, looks = np.zeros(total, np.int64), np.zeros(total, np.int64), np.zeros((total, total), bool)
+    for number, tokens in whole.items():
+        path, time = node[number, : len(tokens)], np.arange(len(tokens))
+        words[path], position[path] = tokens, time
+        looks[np.ix_(path[fresh[number] :], path)] = time[fresh[number] :, None] >= time
+    hidden = torch.zeros(looks.shape, dtype=dtype).masked_fill(~torch.from_numpy(looks), torch.finfo(dtype).min)
     reads = {
-        "input_ids": torch.from_numpy(tokens),
-        "position_ids": torch.from_numpy(position),
-        "attention_mask": hidden[:, None],
+        "input_ids": torch.from_numpy(words)[None],
+        "position_ids": torch.from_numpy(position)[None],
+        "attention_mask": hidden[None, None],
     }
-    return Laid(reads, place)
-
-
-class _Tree(NamedTuple):
-    tokens: np.ndarray
-    position: np.ndarray
-    branch: np.ndarray
-    """0 in the trunk, else the number of the branch"""
-    begin: dict[int, int]
-    """where each row's branch begins"""
-
-
-def _tree(tokens: np.ndarray, rows: list[int], trunk: np.ndarray, end: np.ndarray) -> _Tree:
-    size = int(trunk[rows[0]])
-    spans = [np.arange(size)] + [np.arange(trunk[row], end[row]) for row in rows]
-    words = [tokens[rows[0], :size]] + [tokens[row, trunk[row] : end[row]] for row in rows]
-    begin = np.cumsum([len(span) for span in spans])
-    branch = np.repeat(np.arange(len(spans)), [len(span) for span in spans])
-    return _Tree(np.concatenate(words), np.concatenate(spans), branch, dict(zip(rows, begin.tolist(), strict=False)))
-
-
-def _looked(branch: np.ndarray) -> np.ndarray:
-    """Who looks at whom: back only, at the trunk and the own branch; padding (−1) at itself and the like."""
-    back = np.tril(np.ones((branch.shape[1], branch.shape[1]), bool))
-    upon = branch[:, None, :]
-    return back & ((upon == 0) | (upon == branch[:, :, None]))
+    return Laid(reads, node[row, column])
 
 
 def _left(prompts: list[Ids]) -> tuple[np.ndarray, np.ndarray]:

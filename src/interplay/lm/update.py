@@ -7,7 +7,7 @@ settings of it.
 Source: AdamW: Loshchilov and Hutter, "Decoupled weight decay regularization" (2019).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from interplay.lm.constrain import mask
 from interplay.lm.learner import Learner
-from interplay.lm.model import Batch, Trainable, Weights
+from interplay.lm.model import Batch, Ids, Trainable, Weights
 from interplay.lm.objectives import Tokens, no_ratio, tensors
 from interplay.lm.together import ALONE, Together
 from interplay.lm.transcript import Path
@@ -222,43 +222,67 @@ def _scored(model: Trainable, seat: int, rows: Sequence[Row]) -> list[Float[np.n
     return scores
 
 
-def padded(paths: Sequence[Path]) -> int:
+class Padded:
     """What a pass through a model costs in tokens, where each path is a row: as many as the longest, for each."""
-    return len(paths) * max(len(path.tokens) for path in paths)
+
+    order = staticmethod(lambda path: len(path.tokens))
+    """paths side by side in this order cost least"""
+
+    def __init__(self) -> None:
+        self.rows = self.longest = 0
+
+    def __call__(self, path: Path) -> int:
+        """The cost of all paths so far and this one."""
+        self.rows, self.longest = self.rows + 1, max(self.longest, len(path.tokens))
+        return self.rows * self.longest
 
 
-def trunked(paths: Sequence[Path]) -> int:
-    """The same for models that look once at what paths share before the first of their own tokens."""
-    shared = {_read(path): int(path.own.argmax()) for path in paths}
-    return sum(shared.values()) + sum(len(path.tokens) - int(path.own.argmax()) for path in paths)
+class Merged:
+    """The same for models that look once at what paths begin with together."""
+
+    order = staticmethod(lambda path: path.tokens.tobytes())
+    """paths that begin alike are side by side"""
+
+    def __init__(self) -> None:
+        self.last, self.tokens = np.zeros(0, np.int64), 0
+
+    def __call__(self, path: Path) -> int:
+        """The cost of all paths so far and this one."""
+        self.tokens += len(path.tokens) - alike(self.last, path.tokens)
+        self.last = path.tokens
+        return self.tokens
 
 
-def parts(
-    rows: Sequence[Row], numbers: Sequence[int], cost: Callable[[Sequence[Path]], int] = padded
-) -> Iterator[list[int]]:
-    """Rows of similar length together, as many as fit into one pass through a model; given back by their numbers.
+Cost = type[Padded] | type[Merged]
 
-    Among rows of one length those that read the same stand together: models may look at what they share once.
+
+def alike(one: Ids, other: Ids) -> int:
+    """How many tokens both begin with.
+
+    >>> alike(np.array([3, 1, 4]), np.array([3, 1, 5, 9]))
+    2
     """
-    order = sorted(range(len(rows)), key=lambda index: (len(rows[index].path.tokens), _read(rows[index].path)))
-    part: list[int] = []
-    for index in order:
-        if part and cost([rows[other].path for other in (*part, index)]) > PART:
+    size = min(len(one), len(other))
+    apart = np.flatnonzero(one[:size] != other[:size])
+    return int(apart[0]) if len(apart) else size
+
+
+def parts(rows: Sequence[Row], numbers: Sequence[int], cost: Cost = Padded) -> Iterator[list[int]]:
+    """As many rows together as fit into one pass through a model, as `cost` counts them; given back by their numbers."""
+    part, so_far = list[int](), cost()
+    for index in sorted(range(len(rows)), key=lambda index: cost.order(rows[index].path)):
+        if so_far(rows[index].path) > PART and part:
             yield [numbers[other] for other in part]
-            part = []
+            part, so_far = [], cost()
+            so_far(rows[index].path)
         part.append(index)
     if part:
         yield [numbers[other] for other in part]
 
 
-def costs(model: Trainable) -> Callable[[Sequence[Path]], int]:
+def costs(model: Trainable) -> Cost:
     """How a pass through `model` is counted: its own `cost`, or as padded rows."""
-    return getattr(model, "cost", padded)
-
-
-def _read(path: Path) -> bytes:
-    """What stands before the first of its own tokens."""
-    return path.tokens[: int(path.own.argmax())].tobytes()
+    return getattr(model, "cost", Padded)
 
 
 def imitate(
@@ -285,10 +309,10 @@ def _likelier(model: Trainable, seat: int, rows: Sequence[Row], among: Together)
     """Make the gradient that of the mean −log π over own tokens of all who are `among`, which is returned."""
     slope, loss = model.slope(seat), 0.0
     total = among.count(sum(int(row.path.own.sum()) for row in rows))
-    if rows:
-        log_prob, _ = model.score(seat, packed(rows, model.codec.size)[0])
+    for part in parts(rows, range(len(rows)), costs(model)):
+        log_prob, _ = model.score(seat, packed([rows[index] for index in part], model.codec.size)[0])
         value: Tensor = -log_prob.sum() / total
         value.backward()
-        loss = float(value.detach())
+        loss += float(value.detach())
     slope.copy_(among.total(slope))
     return among.added(loss)[0]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -150,17 +150,29 @@ def models_of(s: LanguageSettings, scene: Scene) -> tuple[Any, ...]:
     members = max(seats_of(s, scene).values()) + 1
     if not separate.written(s.model):
         return (model_of(s, scene),) * members
-    if s.share:
-        raise InputError("agents with models of their own share none: leave share=True out")
     found: dict[int, Any] = {}
-    for base in separate.bases(s.model, scene.agents):
-        model, changed = bracketed(base.model)
-        for name in changed:
-            if name not in OWN:
-                raise InputError(f"{base.model}: a model has no setting '{name}': {nearest(name, OWN)}")
-        own = model_of(dataclasses.replace(s, model=model, **changed), scene, len(base.agents))
+    for base, changed in bases_of(s, scene):
+        allow(base.model, changed, OWN)
+        own = model_of(dataclasses.replace(s, model=base.model, **changed), scene, len(base.agents))
         found |= separate.placed(own, base, scene.agents)
     return tuple(found[member] for member in range(members))
+
+
+def bases_of(s: LanguageSettings, scene: Scene) -> Iterator[tuple[separate.Base, dict[str, Any]]]:
+    """The models named agent by agent, and the settings in brackets behind each."""
+    if s.share:
+        raise InputError("agents with models of their own share none: leave share=True out")
+    for base in separate.bases(s.model, scene.agents):
+        model, changed = bracketed(base.model)
+        yield separate.Base(model, base.agents), changed
+
+
+def allow(model: str, changed: Iterable[str], allowed: Sequence[str]) -> None:
+    """Raise `InputError` for a setting in brackets that this model has not."""
+    for name in changed:
+        if name not in allowed:
+            has = f"has no setting '{name}': {nearest(name, allowed)}" if allowed else "has no settings"
+            raise InputError(f"{model}: this model {has}")
 
 
 def bracketed(model: str) -> tuple[str, dict[str, Any]]:

@@ -86,11 +86,12 @@ def _advance(
 
     Looks and checkpoints cost at most a tenth of the time each: a large replay is copied in the one and written in the other.
     """
-    look, rest, saved, count = 0.0, pace.save, time.perf_counter(), 1
-    while progress.update < progress.updates and not layout.common(asked()):
-        if not look:
-            states, idle = _timed(lambda states=states: layout.compile(states))  # a look at no update, compiled by now
-            look = max(pace.look, WORTH * idle)
+    going = lambda: progress.update < progress.updates and not layout.common(asked())
+    look, rest, saved, count = pace.look, pace.save, time.perf_counter(), 1
+    if going():
+        states, idle = _timed(lambda: layout.compile(states))  # a look at no update, compiled by now
+        look = max(look, WORTH * idle)
+    while going():
         started = time.perf_counter()
         states, metrics = layout.advance(states, progress.update, min(count, progress.updates - progress.update))
         rows = _account(layout, progress, metrics, time.perf_counter() - started)

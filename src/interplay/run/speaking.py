@@ -55,12 +55,9 @@ def seats(asked: Asked, scene: Scene) -> dict[str, Seat]:
     if not separate.written(text):
         model, changed = (text, {}) if text.startswith("local:") else language.bracketed(text)
         return _spoken(asked, scene, Base(model, scene.agents), changed)
-    if asked.settings.share:
-        raise InputError("agents with models of their own share none: leave share=True out")
     found: dict[str, Seat] = {}
-    for base in separate.bases(text, scene.agents):
-        model, changed = language.bracketed(base.model)
-        found |= _spoken(asked, scene, Base(model, base.agents), changed)
+    for base, changed in language.bases_of(asked.settings, scene):
+        found |= _spoken(asked, scene, base, changed)
     return {agent: found[agent] for agent in scene.agents}
 
 
@@ -71,10 +68,7 @@ def _spoken(asked: Asked, scene: Scene, base: Base, changed: Changed) -> dict[st
         known = ", ".join((*language.MODELS, "scripted"))
         raise InputError(f"there is no model '{base.model}': use {known} (local:FOLDER), endpoint:URL or run:FOLDER")
     speaker, allowed = SPEAKERS[kind]
-    for name in changed:
-        if name not in allowed:
-            has = f"has no setting '{name}': {nearest(name, allowed)}" if allowed else "has no settings"
-            raise InputError(f"{base.model}: this model {has}")
+    language.allow(base.model, changed, allowed)
     return speaker(asked, scene, base, changed)
 
 
