@@ -1,10 +1,11 @@
 """Advantage Alignment's claim: reciprocity is learned where naive learning ends in defection and shared rewards in a victim.
 
-Two kinds of policy in the iterated prisoner's dilemma of ten rounds: tables over the last joint choice, whose worth against
-anybody is worked out exactly, and decoders that read what was said, warm-started to cooperate about three times in four. Both
-learn by playing themselves. The score is the lesser of two shares: of what cooperating with oneself pays, (x − 1) / 2 with x
-per round, and of what can be saved from somebody who always defects, 1 per round; who is cooperative or safe alone gets
-nothing. Everything it is made of stands beside it, with a best response to the frozen agent (tables: exact; decoders: trained).
+Three kinds of policy in the iterated prisoner's dilemma of ten rounds: tables over the last joint choice, whose worth against
+anybody is worked out exactly; decoders that read what was said, warm-started to cooperate about three times in four; and
+adapters on SmolLM2-135M-Instruct (eight rounds), which cooperates about as often by itself. All learn by playing themselves.
+The score is the lesser of two shares: of what cooperating with oneself pays, (x − 1) / 2 with x per round, and of what can be
+saved from somebody who always defects, 1 per round; who is cooperative or safe alone gets nothing. Everything it is made of
+stands beside it, with a best response to the frozen agent (tables: exact; others: trained).
 Controls take the mechanism apart: no baseline, the other's advantages of another match, the own past of another match.
 """
 
@@ -242,7 +243,10 @@ def _sizes(seeds: int, episodes: int, responding: int, model: Mapping[str, Any],
 
 
 SMALL = {"width": 32, "depth": 1, "rate": 3e-3, "demonstrations": 64, "alignment": 2.0}
-LOCAL = {"model": "smollm2", "rate": 1e-3, "alignment": 2.0}
+ON: dict[str, tuple[str, ...]] = dict.fromkeys(
+    ("no baseline", "past of another match"), ("tables", "decoders")
+)  # SmolLM2 takes long
+LOCAL = {"model": "smollm2", "rate": 1e-3, "alignment": 2.0, "temperature": 2.0}
 CLAIM = Claim(
     slug="advantage-alignment",
     method="advantage-alignment",
@@ -253,11 +257,7 @@ CLAIM = Claim(
     games=GAMES,
     arms={name: computed(arm) for name, arm in ARMS.items()}
     | {name: computed(arm, on=("tables",)) for name, arm in VARIANTS.items()},
-    controls={
-        "no baseline": Control(computed(CONTROLS["no baseline"], on=("tables", "decoders")), against="aligned"),
-        "other's of another match": Control(computed(CONTROLS["other's of another match"]), against="aligned"),
-        "past of another match": Control(computed(CONTROLS["past of another match"], on=("tables", "decoders")), against="aligned"),
-    },
+    controls={name: Control(computed(arm, on=ON.get(name, ())), against="aligned") for name, arm in CONTROLS.items()},
     scales={
         "smoke": Scale(
             2, 12_800,
