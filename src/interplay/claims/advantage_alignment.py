@@ -246,7 +246,7 @@ SMALL = {"width": 32, "depth": 1, "rate": 3e-3, "demonstrations": 64, "alignment
 ON: dict[str, tuple[str, ...]] = dict.fromkeys(
     ("no baseline", "past of another match"), ("tables", "decoders")
 )  # SmolLM2 takes long
-LOCAL = {"model": "smollm2", "rate": 1e-3, "alignment": 2.0, "temperature": 2.0}
+LOCAL = {"model": "smollm2", "rate": 5e-4, "alignment": 1.0, "temperature": 2.0}
 CLAIM = Claim(
     slug="advantage-alignment",
     method="advantage-alignment",
@@ -268,7 +268,7 @@ CLAIM = Claim(
         ),
         "small": Scale(
             5, 2_560_000,
-            settings={"decoders": _sizes(5, 1600, 640, SMALL), "smollm2": _sizes(3, 1920, 640, LOCAL)},
+            settings={"decoders": _sizes(5, 1600, 640, SMALL), "smollm2": _sizes(3, 1280, 800, LOCAL)},
         ),
         "paper": Scale(
             10, 12_800_000,
