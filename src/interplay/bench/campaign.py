@@ -227,20 +227,20 @@ def _figures(path: Path) -> list[dict[str, Any]]:
 
 def _budget(path: Path) -> dict[str, float]:
     """What one seed of a run spent, and how many parameters its team has."""
-    import equinox as eqx
     import jax
 
     from interplay.run import training
 
     run = folder.open_run(path)
     method, status = training.method_of(run), run.status()
-    shapes = jax.eval_shape(lambda key: method.team(method.init(key)), jax.random.key(0)) if method.compiled else None
-    leaves = jax.tree.leaves(eqx.filter(shapes, lambda leaf: jax.numpy.issubdtype(leaf.dtype, jax.numpy.floating)))
+    begun = lambda key: method.team(method.init(key))
+    team = jax.eval_shape(begun, jax.random.key(0)) if method.compiled else begun(jax.random.key(0))
+    learned = lambda leaf: hasattr(leaf, "dtype") and jax.numpy.issubdtype(leaf.dtype, jax.numpy.floating)
     updates = status["step"] // max(1, method.cost.steps)
     return {
         "steps": status["step"],
         "updates": updates * method.cost.updates,
-        "parameters": sum(leaf.size for leaf in leaves),
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(team) if learned(leaf)),
         "training_seconds": status["step"] * run.settings["seeds"] / max(status["steps_per_second"] or 1.0, 1e-9),
         **_tokens(run.metrics(), run.settings["seeds"], method.cost.steps),
     }
