@@ -81,7 +81,7 @@ CLAIM = Claim(
     },
     scales={
         "smoke": Scale(2, 4096, settings={"batch": 16, "length": 16, "passes": 2}),
-        "small": Scale(5, 400_000, steps_on={"multiwalker": 30_000}),
+        "small": Scale(5, 400_000, steps_on={"multiwalker": 16_384}),
         "paper": Scale(10, 12_500_000),
     },
     expect=(
