@@ -19,3 +19,12 @@ def steps(game: AnyGame, batch: int, length: int, *, workers: int = 0, timeout: 
     from interplay.play import host
 
     return host.steps(game.again, batch, length, workers, timeout)
+
+
+def experience(game: AnyGame, batch: int, length: int, *, workers: int = 0, timeout: float = 60.0):
+    """`scan.experience` for a `Game`, `host.experience` for a `HostGame`, of however many objectives; see `steps`."""
+    if isinstance(game, Game):
+        return scan.experience(game, batch, length)
+    from interplay.play import host
+
+    return host.experience(game.again, batch, length, workers, timeout)
