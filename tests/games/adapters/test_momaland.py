@@ -105,6 +105,7 @@ def test_methods_of_one_reward_play_the_weighed_game_and_refuse_the_other(tmp_pa
         training.train("qmix", ITEMS, out=tmp_path / "run")
 
 
+@pytest.mark.slow  # compiling
 def test_mo_mix_learns_from_their_vectors(tmp_path):
     small = {"batch": 4, "length": 8, "width": 8, "depth": 1, "mixed": 4, "hyper": 8, "sampled": 8, "warmup": 32}
     run = training.train("mo-mix", ITEMS, steps=3 * (32 + STEPS), out=tmp_path / "run", **small)
