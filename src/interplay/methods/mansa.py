@@ -130,7 +130,8 @@ def build(s: Settings) -> Method:
         return Switching(team, target, learners, count, state.ring, state.play, state.marks), told
 
     @eqx.filter_jit
-    def remember(state: Switching, play, rows, finished, key: PRNGKeyArray) -> tuple[Switching, Metrics]:
+    def remember(state: Switching, played, key: PRNGKeyArray) -> tuple[Switching, Metrics]:
+        play, rows, finished = played
         told = {"exploration": state.team.exploration, **calls(state.team, rows), **summary(finished)}
         marked = tuple(mark.add(old, state.ring, rows) for mark, old in zip(marks, state.marks, strict=True))
         kept, team = replay.add(state.ring, rows), state.team.after(gather.cost)
@@ -140,7 +141,7 @@ def build(s: Settings) -> Method:
 
     def step(state: Switching, key: PRNGKeyArray) -> tuple[Switching, Metrics]:
         play_key, learn_key = jax.random.split(key)
-        return remember(state, *gather(state.team, state.play, play_key), learn_key)
+        return remember(state, gather(state.team, state.play, play_key), learn_key)
 
     def batched(state: Switching) -> Switching:
         lanes = remembered(state)

@@ -80,7 +80,8 @@ def playing(game: AnyGame, s: Settings, mixer: mixing.Making) -> Method:
         return OffPolicy(team, values.follow(state.target, inner, count), optimizer, count, ring, state.play), metrics
 
     @eqx.filter_jit
-    def remember(state: OffPolicy, play, rows, finished, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
+    def remember(state: OffPolicy, played, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
+        play, rows, finished = played
         told = {"exploration": state.team.exploration, **summary(finished)}
         ring, team = replay.add(state.ring, rows), state.team.after(cost.steps)
         state = OffPolicy(team, state.target, state.learner, state.updates, ring, play)
@@ -89,7 +90,7 @@ def playing(game: AnyGame, s: Settings, mixer: mixing.Making) -> Method:
 
     def step(state: OffPolicy, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
         play_key, learn_key = jax.random.split(key)
-        state, told = remember(state, *gather(state.team, state.play, play_key), learn_key)
+        state, told = remember(state, gather(state.team, state.play, play_key), learn_key)
         team = looked(state.team, game, jax.random.fold_in(key, 1), s)
         return dataclasses.replace(state, team=team), {**told, **known(team.preferences, s)}
 

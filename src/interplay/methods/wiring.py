@@ -93,7 +93,8 @@ def off_policy(
         return OffPolicy(team, follow(state.target, team, count), optimizer, count, ring, state.play), metrics
 
     @eqx.filter_jit
-    def remember(state: OffPolicy, play, rows, finished, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
+    def remember(state: OffPolicy, played, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
+        play, rows, finished = played
         told = {"exploration": state.team.exploration, **summary(finished)}
         ring, team = replay.add(state.ring, rows), state.team.after(gather.cost)
         state = OffPolicy(team, state.target, state.learner, state.updates, ring, play)
@@ -102,7 +103,7 @@ def off_policy(
 
     def step(state: OffPolicy, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
         play_key, learn_key = jax.random.split(key)
-        return remember(state, *gather(state.team, state.play, play_key), learn_key)
+        return remember(state, gather(state.team, state.play, play_key), learn_key)
 
     cost = Budget(steps=gather.cost, updates=updates * learner.steps)
     return Method(init, step, lambda state: state.team, cost, game, gather.compiled, remembered)

@@ -140,7 +140,7 @@ class Experience(Steps):
 
     def like(self, team: Team, play: Play) -> Transitions:
         """The shapes of what a call records; nothing is played."""
-        return eqx.filter_eval_shape(lambda *where: self(*where, jax.random.key(0)), team, play)[1]
+        return eqx.filter_eval_shape(lambda team, play: self(team, play, jax.random.key(0)), team, play)[1]
 
 
 def steps(game: Game, batch: int, length: int) -> Steps:
