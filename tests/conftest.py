@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jax
 import jaxtyping
+import numpy as np
 import pytest
 
 DEVICES = 2
@@ -40,3 +41,27 @@ def forgotten() -> Iterator[None]:
     yield
     jax.clear_caches()
     gc.collect()
+
+
+@pytest.fixture
+def in_python():
+    """`in_python(game)` is a pure game without chance as a game in Python, where `step` is told no key."""
+    from interplay.core.game import HostGame  # not before the hook
+
+    class InPython(HostGame):
+        def __init__(self, game):
+            self.game, self.spec = game, game.spec
+            self.opens, self.goes = jax.jit(game.reset), jax.jit(game.step)
+
+        def again(self):
+            return InPython(self.game)
+
+        def reset(self, seed):
+            self.state, seen = self.opens(jax.random.key(seed))
+            return jax.tree.map(np.asarray, seen)
+
+        def step(self, action):
+            self.state, seen = self.goes(self.state, action, jax.random.key(0))
+            return jax.tree.map(np.asarray, seen)
+
+    return InPython

@@ -47,9 +47,10 @@ def test_every_method(slug):
     assert check.check_method(build(slug, **OWN.get(slug, {}))) == []
 
 
-def test_a_method_that_plays_in_python():
+@pytest.mark.parametrize("slug", ["ippo", pytest.param("iql", marks=pytest.mark.slow)])
+def test_a_method_that_plays_in_python(slug):
     pytest.importorskip("pettingzoo")
-    assert check.check_method(build("ippo", game="pettingzoo:classic/tictactoe_v3")) == []
+    assert check.check_method(build(slug, game="pettingzoo:classic/tictactoe_v3")) == []
 
 
 def wrong_cost(method):

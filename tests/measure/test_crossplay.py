@@ -10,7 +10,6 @@ import pytest
 
 from interplay import games
 from interplay.core.errors import InputError
-from interplay.core.game import HostGame
 from interplay.core.population import shared
 from interplay.core.team import CENTER, DECENTRALIZED, Decision, Team
 from interplay.games.matrix import general_sum, matrix
@@ -102,27 +101,8 @@ def test_teams_of_several_architectures_meet():
     assert np.array_equal(table, np.moveaxis(game.payoffs, 0, -1)[:2, :2])
 
 
-class InPython(HostGame):
-    """The climbing game as a game in Python."""
-
-    def __init__(self):
-        self.game = games.make("climbing")
-        self.spec = self.game.spec
-
-    def again(self):
-        return InPython()
-
-    def reset(self, seed):
-        self.state, seen = self.game.reset(jax.random.key(seed))
-        return jax.tree.map(np.asarray, seen)
-
-    def step(self, action):
-        self.state, seen = self.game.step(self.state, jnp.asarray(action), KEY)
-        return jax.tree.map(np.asarray, seen)
-
-
-def test_games_in_python_work_alike():
-    table = crossplay.matrix(always(2), InPython(), KEY, 1)
+def test_games_in_python_work_alike(in_python):
+    table = crossplay.matrix(always(2), in_python(games.make("climbing")), KEY, 1)
     assert np.array_equal(table, np.moveaxis(games.make("climbing").payoffs, 0, -1)[:2, :2])
 
 

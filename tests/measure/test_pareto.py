@@ -1,12 +1,17 @@
 """Measures of fronts, worked by hand; hypervolumes against a library and against counting cells."""
 
+from typing import Any
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from interplay import games
 from interplay.core.errors import InputError
 from interplay.core.preferences import checked, simplex
+from interplay.core.team import Decision, Team
 from interplay.measure import pareto
 
 STEPS = np.array([[1.0, 4.0], [3.0, 3.0], [4.0, 1.0]])  # a front of three
@@ -80,3 +85,31 @@ def test_preferences_lie_on_the_simplex():
     for wrong in ([0.5, 0.6], [[0.5, 0.5], [2.0, -1.0]], [], [np.nan, 1.0]):
         with pytest.raises(InputError, match="give weights of 0 or more that sum to 1"):
             checked(wrong)
+
+
+class Told(Team):
+    """Walks north for as long as the first objective counts for more, else west."""
+
+    weight: jax.Array
+    agents: int = eqx.field(static=True, default=2)
+    needs: str = eqx.field(static=True, default="decentralized")
+
+    def begin(self):
+        return ()
+
+    def act(self, memory, time_step, key):
+        north = self.weight[0] > 0.5
+        wanted = jnp.broadcast_to(jnp.where(north, 1, 3), self.agents)
+        action = jnp.where(time_step.legal[jnp.arange(self.agents), wanted], wanted, 0)
+        return (), Decision(action, jnp.zeros(self.agents), jnp.zeros(self.agents))
+
+    def under(self, weight):
+        return Told(weight)
+
+
+def test_games_in_python_are_swept_alike(in_python):
+    game: Any = games.make("treasures")
+    team, weights, key = Told(jnp.zeros(2)), simplex(2, 3), jax.random.key(0)
+    compiled = pareto.swept(team, game, weights, key, 2)
+    np.testing.assert_allclose(pareto.swept(team, in_python(game), weights, key, 2), compiled)
+    assert len(np.unique(compiled, axis=0)) == 2

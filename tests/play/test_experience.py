@@ -2,14 +2,18 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from interplay import games
 from interplay.core.errors import InputError
+from interplay.core.game import Spec
+from interplay.core.team import Decision, Team
 from interplay.methods.baselines import random
-from interplay.play import scan
+from interplay.play import gathering, host, scan
 
 KEY = jax.random.key(0)
 
@@ -47,7 +51,47 @@ def test_the_sequence_is_what_was_seen_first_and_what_followed():
     np.testing.assert_array_equal(sequence[5], rows.arrived.observation[4])
 
 
-def test_games_in_python_are_refused():
-    pytest.importorskip("pettingzoo")
-    with pytest.raises(InputError, match="use an on-policy method"):
-        scan.experience(games.make("pettingzoo:classic/tictactoe_v3"), 2, 2)
+class Patrol(Team):
+    """Tries one action after the other, from its number on, and begins again with every episode."""
+
+    spec: Spec
+    needs: str = eqx.field(static=True, default="decentralized")
+
+    def begin(self):
+        return jnp.zeros((), jnp.int32)
+
+    def act(self, memory, time_step, key):
+        wanted = (memory + jnp.arange(self.spec.agents)) % self.spec.action.width
+        action = jnp.where(jnp.take_along_axis(time_step.legal, wanted[:, None], 1)[:, 0], wanted, 0)
+        nothing = jnp.zeros((self.spec.agents, self.spec.objectives))
+        return memory + 1, Decision(action, nothing[:, 0], nothing + 1, {"memory": memory})
+
+
+def test_a_game_in_python_gives_what_it_gives_compiled(in_python):
+    """Law: without chance in game and team both gatherers record the same, over ends of episodes and between calls."""
+    game: Any = games.make("treasures")
+    team: Any = Patrol(game.spec)  # pyright: ignore[reportCallIssue]
+    records = []
+    for kind in (game, in_python(game)):
+        gather = gathering.experience(kind, 3, 5)
+        play = gather.init(team, KEY)
+        like = gather.like(team, play)
+        for key in jax.random.split(KEY, 3):
+            play, rows, finished = gather(team, play, key)
+            records.append((rows, finished, play.time_step, play.memory, play.started, play.total, play.length))
+        assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), rows) == jax.tree.map(
+            lambda leaf: (leaf.shape, leaf.dtype), like
+        )
+    assert rows.arrived.reward.shape == (5, 3, 2, 2) and records[1][1].episodes == 3
+    for compiled, python in zip(records[:3], records[3:], strict=True):
+        jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-6), compiled, python)
+
+
+def test_each_gatherer_plays_its_own_kind_of_game(in_python):
+    game = games.make("treasures")
+    with pytest.raises(InputError, match=r"InPython is no Game: .*play/host\.py"):
+        scan.experience(in_python(game), 2, 2)
+    with pytest.raises(InputError, match=r"Treasures is no HostGame: .*play/scan\.py"):
+        host.experience(lambda: game, 2, 2)
+    with pytest.raises(InputError, match="2 objectives and the method learns from one reward"):
+        gathering.steps(in_python(game), 2, 2)

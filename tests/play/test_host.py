@@ -90,6 +90,20 @@ def test_rows_say_what_was_seen_done_and_came_of_it():
     np.testing.assert_array_equal(play.total, seen.reward[3:].sum(0))
 
 
+def test_what_a_replay_gets_is_the_play_that_is_recorded_for_on_policy_methods():
+    collect, team, play = gather(Clock)
+    expected = collect(team, play, jax.random.key(1))
+    keep = host.experience(Clock, 2, 5)
+    after, rows, finished = keep(team, play, jax.random.key(1))
+    assert same((after, finished), (expected[0], expected[2]))
+    seen = expected[1]
+    assert same((rows.time_step, rows.decision.action), (seen.time_step, seen.decision.action))
+    outcome = (rows.arrived.reward, rows.arrived.terminated, rows.arrived.truncated, rows.started)
+    assert same(outcome, (seen.reward, seen.terminated, seen.truncated, seen.started))
+    assert np.asarray(rows.arrived.observation[:, 0, 0, 1]).tolist() == [1, 2, 3, 1, 2]  # what an end looked like
+    assert not rows.decision.value.any()
+
+
 def test_bootstrap_is_the_value_of_the_step_arrived_at_where_the_record_breaks_off():
     collect, team, play = gather(Clock)
     _, seen, _ = collect(team, play, jax.random.key(1))
@@ -112,15 +126,16 @@ def test_episodes_have_seeds_of_their_own_that_follow_from_the_key():
     assert same(again(team, play, jax.random.key(1))[1], seen)
 
 
-@pytest.mark.parametrize("how", [{}, {"workers": 2}])
-def test_a_new_process_resumes_bit_for_bit(how):
+@pytest.mark.parametrize(("make", "how"), [(host.steps, {}), (host.steps, {"workers": 2}), (host.experience, {})])
+def test_a_new_process_resumes_bit_for_bit(make, how):
     name = "pettingzoo:mpe/simple_spread_v3"
-    collect, team, play = gather(name, batch=3, length=11, **how)
-    play, _, _ = collect(team, play, jax.random.key(1))
+    collect = make(name, 3, 11, **how)
+    team = Dice(collect.spec)
+    play, _, _ = collect(team, collect.init(team, jax.random.key(0)), jax.random.key(1))
     saved = jax.tree.map(np.asarray, play)
     expected = collect(team, play, jax.random.key(2))
     collect.close()
-    fresh = host.steps(name, 3, 11)
+    fresh = make(name, 3, 11)
     assert same(fresh(team, saved, jax.random.key(2)), expected)
 
 

@@ -5,6 +5,7 @@ transformer or a central speaker with many listeners are teams too. There is no 
 """
 
 import abc
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -34,6 +35,10 @@ class Decision(eqx.Module):
     log_prob: Float[Array, "*batch agent"]
     value: Float[Array, "..."]  # *batch agent *objective, as a time step's reward
     extra: dict[str, PyTree[Array]] = eqx.field(default_factory=dict)
+
+    def without_value(self) -> "Decision":
+        """The same with zeros for values, for a replay: old ones are of no use."""
+        return dataclasses.replace(self, value=jnp.zeros_like(self.value))
 
 
 class Evaluation(eqx.Module):

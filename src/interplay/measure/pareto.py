@@ -17,9 +17,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from interplay.core.errors import InputError
-from interplay.core.game import Game
+from interplay.core.game import AnyGame, Game
 from interplay.core.preferences import checked, simplex
-from interplay.play import scan
+from interplay.play import host, scan
 
 Points = Float[Any, "point objective"]  # numpy or JAX
 Kept = Float[np.ndarray, "kept objective"]
@@ -128,7 +128,7 @@ def supported(points: Points, parts: int = 1000) -> Kept:
 
 
 def swept(
-    team: Any, game: Game, weights: Float[Any, "weight objective"], key: PRNGKeyArray, episodes: int = 1
+    team: Any, game: AnyGame, weights: Float[Any, "weight objective"], key: PRNGKeyArray, episodes: int = 1
 ) -> Float[np.ndarray, "weight objective"]:
     """The mean return vector of `team` under each preference, over `episodes` whole episodes and all agents.
 
@@ -136,17 +136,20 @@ def swept(
 
         >>> swept(team.greedy(), game, simplex(2, 100), jax.random.key(0))  # doctest: +SKIP
     """
-    return np.asarray(_swept(team, game, jnp.asarray(checked(weights), jnp.float32), key, episodes))
-
-
-@eqx.filter_jit
-def _swept(team, game: Game, weights, key: PRNGKeyArray, episodes: int):
-    return returns_under(team, game, weights, key, episodes)
+    return np.asarray(returns_under(team, game, jnp.asarray(checked(weights), jnp.float32), key, episodes))
 
 
 def returns_under(
-    team: Any, game: Game, weights: Float[Array, "weight objective"], key: PRNGKeyArray, episodes: int
+    team: Any, game: AnyGame, weights: Float[Array, "weight objective"], key: PRNGKeyArray, episodes: int
 ) -> Float[Array, "weight objective"]:
-    """`swept` inside compiled loops."""
+    """`swept` inside loops, which are compiled unless the game is played in Python."""
+    if isinstance(game, Game):
+        return _pure(team, game, weights, key, episodes)
+    one = lambda weight: host.vector_episodes(team.under(weight), game.again, key, episodes)[0].mean((0, 1))
+    return jnp.stack([one(weight) for weight in weights])
+
+
+@eqx.filter_jit
+def _pure(team: Any, game: Game, weights: Float[Array, "weight objective"], key: PRNGKeyArray, episodes: int):
     one = lambda weight: scan.vector_episodes(team.under(weight), game, key, episodes)[0].mean((0, 1))
     return jax.vmap(one)(weights)

@@ -220,7 +220,7 @@ def _stepped(steps: Individual, others: Others, state: Imitating, who: Int[Array
 def loaded(s: Settings, game: Any) -> Demonstrations:
     """The demonstrations that the settings name. Raises `InputError` where they do not fit the game."""
     if not isinstance(game, Game):
-        raise InputError(f"{s.game} is played in Python, where no replay is kept: use a compiled game")
+        raise InputError(f"{s.game} is played in Python, and imitators play compiled games only: give one of those")
     if not s.demonstrations:
         raise InputError("what is to be learned from? give demonstrations=FILE, made by `interplay demonstrate RUN`")
     shown = demonstrations.load(s.demonstrations, s.game, game.spec)

@@ -30,7 +30,7 @@ from interplay.methods.wiring import OffPolicy, recalled, remembered, repeated, 
 from interplay.nets import exploring, mixing, switched
 from interplay.nets.switched import Fee, Switched
 from interplay.nets.valued import Valued
-from interplay.play import ring, scan
+from interplay.play import gathering, ring
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +100,8 @@ def build(s: Settings) -> Method:
     game = games.make(s.game)
     fee, parts = Fee(s.price, s.budget), _parts(s, game.spec)
     decide = chosen(SWITCHES, "switch", s.switch)(s)
-    gather, replay, marks = scan.experience(game, s.batch, s.length), dqn.replay(s, game.spec), _marks(s, parts)
+    gather = gathering.experience(game, s.batch, s.length, workers=s.workers, timeout=s.timeout)
+    replay, marks = dqn.replay(s, game.spec), _marks(s, parts)
     draws = tuple(_drawing(part, replay, mark) for part, mark in zip(parts, marks or (None,) * len(parts), strict=True))
 
     def init(key: PRNGKeyArray) -> Switching:
@@ -109,7 +110,7 @@ def build(s: Settings) -> Method:
         sides: list[Any] = [part.values.make(key) for part, key in zip(parts, keys, strict=True)]
         team = Switched(*sides, fee=fee, decide=decide)
         play = gather.init(team, play_key)
-        kept = replay.init(eqx.filter_eval_shape(gather, team, play, play_key)[1])
+        kept = replay.init(gather.like(team, play))
         learners = tuple(part.values.learner.init(part.of(team)) for part in parts)
         none = tuple(mark.init(kept) for mark in marks)
         return Switching(team, team, learners, jnp.zeros((), jnp.int32), kept, play, none)
@@ -128,15 +129,19 @@ def build(s: Settings) -> Method:
         team, target = Switched(*teams, fee=fee, decide=decide), Switched(*targets, fee=fee, decide=decide)
         return Switching(team, target, learners, count, state.ring, state.play, state.marks), told
 
-    def step(state: Switching, key: PRNGKeyArray) -> tuple[Switching, Metrics]:
-        play_key, learn_key = jax.random.split(key)
-        play, rows, finished = gather(state.team, state.play, play_key)
+    @eqx.filter_jit
+    def remember(state: Switching, played, key: PRNGKeyArray) -> tuple[Switching, Metrics]:
+        play, rows, finished = played
         told = {"exploration": state.team.exploration, **calls(state.team, rows), **summary(finished)}
         marked = tuple(mark.add(old, state.ring, rows) for mark, old in zip(marks, state.marks, strict=True))
         kept, team = replay.add(state.ring, rows), state.team.after(gather.cost)
         state = Switching(team, state.target, state.learner, state.updates, kept, play, marked)
-        state, metrics = repeated(learn, state, learn_key, jnp.where(replay.ready(kept), s.updates, 0))
+        state, metrics = repeated(learn, state, key, jnp.where(replay.ready(kept), s.updates, 0))
         return state, {**metrics, **told}
+
+    def step(state: Switching, key: PRNGKeyArray) -> tuple[Switching, Metrics]:
+        play_key, learn_key = jax.random.split(key)
+        return remember(state, gather(state.team, state.play, play_key), learn_key)
 
     def batched(state: Switching) -> Switching:
         lanes = remembered(state)

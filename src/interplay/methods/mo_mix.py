@@ -27,7 +27,7 @@ from interplay.methods.baselines import dqn, qmix
 from interplay.methods.wiring import OffPolicy, mean_error, recalled, remembered, repeated, summary
 from interplay.nets import mixing, preferred
 from interplay.nets.preferred import Guided, Preferences, Preferring, Uniform
-from interplay.play import scan
+from interplay.play import gathering
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,15 +56,16 @@ def build(s: Settings, mixer: mixing.Making | None = None) -> Method:
 
 def playing(game: AnyGame, s: Settings, mixer: mixing.Making) -> Method:
     """The method for a game that is there already."""
-    gather, replay = scan.experience(game, s.batch, s.length), dqn.replay(s, game.spec)
     start = preferences(s, game.spec)
+    gather = gathering.experience(game, s.batch, s.length, workers=s.workers, timeout=s.timeout)
+    replay = dqn.replay(s, game.spec)
     values = dqn.values(s, preferred.spec(game.spec), mixer, utility=preferred.utility)
 
     def init(key: PRNGKeyArray) -> OffPolicy:
         team_key, play_key = jax.random.split(key)
         team = Preferring(team=values.make(team_key), preferences=start)
         play = gather.init(team, play_key)
-        kept = replay.init(eqx.filter_eval_shape(gather, team, play, play_key)[1])
+        kept = replay.init(gather.like(team, play))
         return OffPolicy(team, team.team, values.learner.init(team.team), jnp.zeros((), jnp.int32), kept, play)
 
     def learn(state: OffPolicy, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
@@ -78,15 +79,20 @@ def playing(game: AnyGame, s: Settings, mixer: mixing.Making) -> Method:
         team = dataclasses.replace(team, team=inner)
         return OffPolicy(team, values.follow(state.target, inner, count), optimizer, count, ring, state.play), metrics
 
-    def step(state: OffPolicy, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
-        play_key, learn_key = jax.random.split(key)
-        play, rows, finished = gather(state.team, state.play, play_key)
+    @eqx.filter_jit
+    def remember(state: OffPolicy, played, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
+        play, rows, finished = played
         told = {"exploration": state.team.exploration, **summary(finished)}
         ring, team = replay.add(state.ring, rows), state.team.after(cost.steps)
         state = OffPolicy(team, state.target, state.learner, state.updates, ring, play)
-        state, metrics = repeated(learn, state, learn_key, jnp.where(replay.ready(ring), s.updates, 0))
+        state, metrics = repeated(learn, state, key, jnp.where(replay.ready(ring), s.updates, 0))
+        return state, {**metrics, **told}
+
+    def step(state: OffPolicy, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
+        play_key, learn_key = jax.random.split(key)
+        state, told = remember(state, gather(state.team, state.play, play_key), learn_key)
         team = looked(state.team, game, jax.random.fold_in(key, 1), s)
-        return dataclasses.replace(state, team=team), {**metrics, **told, **known(team.preferences, s)}
+        return dataclasses.replace(state, team=team), {**told, **known(team.preferences, s)}
 
     looking = s.looks * s.trials * game.spec.horizon if isinstance(start, Guided) else 0
     cost = Budget(steps=gather.cost + looking, updates=s.updates)

@@ -80,8 +80,8 @@ def off_policy(
         team_key, play_key = jax.random.split(key)
         team = make_team(team_key)
         play = gather.init(team, play_key)
-        like = eqx.filter_eval_shape(gather, team, play, play_key)[1]
-        return OffPolicy(team, team, learner.init(team), jnp.zeros((), jnp.int32), replay.init(like), play)
+        ring = replay.init(gather.like(team, play))
+        return OffPolicy(team, team, learner.init(team), jnp.zeros((), jnp.int32), ring, play)
 
     def learn(state: OffPolicy, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
         draw_key, learn_key = jax.random.split(key)
@@ -92,14 +92,18 @@ def off_policy(
         count = state.updates + 1
         return OffPolicy(team, follow(state.target, team, count), optimizer, count, ring, state.play), metrics
 
-    def step(state: OffPolicy, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
-        play_key, learn_key = jax.random.split(key)
-        play, rows, finished = gather(state.team, state.play, play_key)
+    @eqx.filter_jit
+    def remember(state: OffPolicy, played, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
+        play, rows, finished = played
         told = {"exploration": state.team.exploration, **summary(finished)}
         ring, team = replay.add(state.ring, rows), state.team.after(gather.cost)
         state = OffPolicy(team, state.target, state.learner, state.updates, ring, play)
-        state, metrics = repeated(learn, state, learn_key, jnp.where(replay.ready(ring), updates, 0))
+        state, metrics = repeated(learn, state, key, jnp.where(replay.ready(ring), updates, 0))
         return state, {**metrics, **told}
+
+    def step(state: OffPolicy, key: PRNGKeyArray) -> tuple[OffPolicy, Metrics]:
+        play_key, learn_key = jax.random.split(key)
+        return remember(state, gather(state.team, state.play, play_key), learn_key)
 
     cost = Budget(steps=gather.cost, updates=updates * learner.steps)
     return Method(init, step, lambda state: state.team, cost, game, gather.compiled, remembered)

@@ -1,5 +1,7 @@
 """Gathering steps from whatever kind of game it is: compiled for pure games, in Python for the others."""
 
+from typing import Any
+
 from interplay.core.errors import ONE_REWARD, InputError
 from interplay.core.game import AnyGame, Game
 from interplay.play import scan
@@ -19,3 +21,12 @@ def steps(game: AnyGame, batch: int, length: int, *, workers: int = 0, timeout: 
     from interplay.play import host
 
     return host.steps(game.again, batch, length, workers, timeout)
+
+
+def experience(game: AnyGame, batch: int, length: int, *, workers: int = 0, timeout: float = 60.0) -> Any:
+    """`scan.experience` for a `Game`, `host.experience` for a `HostGame`, of however many objectives; see `steps`."""
+    if isinstance(game, Game):
+        return scan.experience(game, batch, length)
+    from interplay.play import host
+
+    return host.experience(game.again, batch, length, workers, timeout)

@@ -5,6 +5,7 @@ What is saved of a game is the seed and the actions of its present episode: a ne
 replays it, so a run resumes exactly wherever the same seed and actions give the same episode.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from interplay.core.game import HostGame, Spec, TimeStep
 from interplay.core.team import Decision, Memory, Team, restart
-from interplay.core.trajectory import Trajectory
+from interplay.core.trajectory import Trajectory, Transitions
 from interplay.play.bench import Bench, Rows, action_room, blank
 from interplay.play.finished import Finished
 from interplay.play.resume import Books, Stage, word
@@ -80,11 +81,26 @@ class HostGather:
 
     def __call__(self, team: Team, play: Play, key: PRNGKeyArray) -> tuple[Play, Trajectory, Finished]:
         """Play on from `play`; see `core.trajectory.Trajectory` for what each row means."""
+        bootstrap = np.zeros((self.length, self.batch, self.spec.agents), np.float32)
+        after, rows, finished = self._played(team, play, key, functools.partial(self._bootstrap, bootstrap, key))
+        came = rows.arrived
+        trajectory = Trajectory(
+            rows.time_step, rows.decision, came.reward, came.terminated, came.truncated, jnp.asarray(bootstrap),
+            rows.started, play.memory,
+        )  # fmt: skip
+        return after, trajectory, finished
+
+    def _played(
+        self, team: Team, play: Play, key: PRNGKeyArray, heard: Callable[[Callable, int, Rows], None]
+    ) -> tuple[Play, Transitions, Finished]:
+        """Where the games stand after `length` steps, all that happened, and what came of the episodes that ended.
+
+        `heard(act, t, came)` hears of every step before episodes begin again; `act` knows what the team remembers there.
+        """
         books = Books(*(np.array(getattr(play, name)) for name in Books._fields))
         seen, came = blank(self.spec, self.length + 1, self.batch), blank(self.spec, self.length, self.batch)
         _rows(play.time_step).copy_to(seen.at(0))
         started = np.zeros((self.length, self.batch), bool)
-        bootstrap = np.zeros((self.length, self.batch, self.spec.agents), np.float32)
         act, memory, decisions, finished = actor(team), play.memory, [], _none(self.spec)
         stage = self._stage(books)
         stage.resume(books, seen.at(0))
@@ -95,17 +111,15 @@ class HostGather:
             _write(books, action := _fed(decision, seen.active[t]))
             stage.bench.step(range(self.batch), action, seen.at(t + 1))
             seen.at(t + 1).copy_to(came.at(t))
-            self._bootstrap(functools.partial(act, memory), key, t, came, bootstrap)
+            heard(functools.partial(act, memory), t, came)
             finished = _turn_over(stage.bench, books, came.at(t), seen.at(t + 1), finished)
         stage.leave(books)
-        outcome = {"reward": came.reward, "terminated": came.terminated, "truncated": came.truncated}
-        rows = jax.tree.map(jnp.asarray, {**outcome, "bootstrap": bootstrap, "started": started})
         time_step, decision = _time_step(seen.at(slice(self.length))), jax.tree.map(_stack, *decisions)
-        trajectory = Trajectory(time_step=time_step, decision=decision, memory=play.memory, **rows)
+        rows = Transitions(time_step, decision, _time_step(came), jnp.asarray(started))
         memory = restart(memory, _begin(team, self.batch), jnp.asarray(books.started))
-        return _play(memory, seen.at(self.length), books), trajectory, Finished(*map(jnp.asarray, finished))
+        return _play(memory, seen.at(self.length), books), rows, Finished(*map(jnp.asarray, finished))
 
-    def _bootstrap(self, act: Callable, key: PRNGKeyArray, t: int, came: Rows, bootstrap: np.ndarray) -> None:
+    def _bootstrap(self, bootstrap: np.ndarray, key: PRNGKeyArray, act: Callable, t: int, came: Rows) -> None:
         """The critic's value of steps that are not in the record: after truncations, and after the last row."""
         wanted = ~came.terminated[t] & (came.truncated[t] | (t == self.length - 1))
         if wanted.any():
@@ -129,6 +143,26 @@ class HostGather:
         self._stages, self._spare = {}, None
 
 
+class HostExperience(HostGather):
+    """Gathers what a replay keeps; see `experience`."""
+
+    def __call__(self, team: Team, play: Play, key: PRNGKeyArray) -> tuple[Play, Transitions, Finished]:  # type: ignore[override]
+        """Play on from `play`; see `core.trajectory.Transitions` for what each row means."""
+        after, rows, finished = self._played(team, play, key, lambda act, t, came: None)
+        return after, dataclasses.replace(rows, decision=rows.decision.without_value()), finished
+
+    def like(self, team: Team, play: Play) -> Transitions:
+        """The shapes of what a call records; nothing is played."""
+        act, seen = actor(team), _rows(play.time_step)
+
+        def recorded(key: PRNGKeyArray) -> Transitions:
+            _, decision = act(play.memory, play.started, seen, key, _stamps(self.batch, 0))
+            rows = (play.time_step, decision, play.time_step, play.started)
+            return Transitions(*jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (self.length, *leaf.shape)), rows))
+
+        return eqx.filter_eval_shape(recorded, jax.random.key(0))
+
+
 def steps(make_game: Maker | str, batch: int, length: int, workers: int = 0, timeout: float = 60.0) -> HostGather:
     """A gatherer of `length` steps from each of `batch` Python games side by side.
 
@@ -142,9 +176,14 @@ def steps(make_game: Maker | str, batch: int, length: int, workers: int = 0, tim
 
         >>> gather = steps("pettingzoo:mpe/simple_spread_v3", batch=4, length=25)  # doctest: +SKIP
     """
-    make = _maker(make_game)
-    here, elsewhere = functools.partial(Bench, make, batch), functools.partial(Workers, make, batch, workers, timeout)
-    return HostGather(elsewhere if workers else here, batch, length)
+    return HostGather(_benches(make_game, batch, workers, timeout), batch, length)
+
+
+def experience(
+    make_game: Maker | str, batch: int, length: int, workers: int = 0, timeout: float = 60.0
+) -> HostExperience:
+    """A gatherer like `steps` whose records are `Transitions`: every step with the one it led to."""
+    return HostExperience(_benches(make_game, batch, workers, timeout), batch, length)
 
 
 def episodes(
@@ -223,6 +262,14 @@ def _program(structure: Any, constants: tuple, shape: Any) -> Callable:
         return jax.vmap(team.act)(memory, TimeStep(**seen._asdict()), keys)
 
     return jax.jit(act)
+
+
+def _benches(make_game: Maker | str, batch: int, workers: int, timeout: float) -> Callable[[], Bench | Workers]:
+    """What makes the games of one play, here or in processes of their own."""
+    make = _maker(make_game)
+    if workers:
+        return functools.partial(Workers, make, batch, workers, timeout)
+    return functools.partial(Bench, make, batch)
 
 
 def _maker(make_game: Maker | str) -> Maker:

@@ -84,10 +84,10 @@ class Stage:
         title, differs = self.bench.title, "the resumed run differs from an uninterrupted one"
         if other.any():
             what = f"{title} does not repeat itself from the same seed and actions"
-            warnings.warn(f"{what}: {differs}", RuntimeWarning, stacklevel=4)
+            warnings.warn(f"{what}: {differs}", RuntimeWarning, stacklevel=5)
         if strayed.any():
             what = f"{int(strayed.sum())} episodes of {title} cannot be replayed to where they were and begin anew"
-            warnings.warn(f"{what}: {differs}", RuntimeWarning, stacklevel=4)
+            warnings.warn(f"{what}: {differs}", RuntimeWarning, stacklevel=5)
             rows = np.flatnonzero(strayed)
             books.turn(rows)
             self.bench.reset(rows, books.seeds(rows), reached)

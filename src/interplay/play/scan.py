@@ -5,7 +5,6 @@ This is the only place where pure games are batched, where episodes are started 
 plays whole `episodes`.
 """
 
-import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -131,13 +130,17 @@ class Experience(Steps):
 
         def advance(play, keys):
             after, decision, arrived, _, finished = self._moved(team, play, keys)
-            kept = dataclasses.replace(decision, value=jnp.zeros_like(decision.value))  # old values are of no use
+            kept = decision.without_value()
             row = {"time_step": play.time_step, "decision": kept, "arrived": arrived, "started": play.started}
             return after, (row, finished)
 
         keys, _ = self._keys(shards.own(key), play.started.shape[0])
         play, (rows, finished) = jax.lax.scan(advance, play, keys)
         return play, Transitions(**rows), jax.tree.map(lambda leaf: leaf.sum(0), finished)
+
+    def like(self, team: Team, play: Play) -> Transitions:
+        """The shapes of what a call records; nothing is played."""
+        return eqx.filter_eval_shape(lambda team, play: self(team, play, jax.random.key(0)), team, play)[1]
 
 
 def steps(game: Game, batch: int, length: int) -> Steps:
@@ -158,7 +161,7 @@ def experience(game: AnyGame, batch: int, length: int) -> Experience:
     Raises `InputError` for games that are played in Python.
     """
     if not isinstance(game, Game):
-        raise InputError(f"{type(game).__name__} is played in Python, where no replay is kept: use an on-policy method")
+        raise InputError(f"{type(game).__name__} is no Game: games in Python are played by play/host.py")
     return Experience(game, batch, length)
 
 

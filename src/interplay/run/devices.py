@@ -264,15 +264,12 @@ class Host(Layout):
 
     def advance(self, state, update, count):
         rows = []
+        states = [jax.tree.map(lambda leaf, place=place: leaf[place], state) for place in range(len(self.seeds))]
         for index in range(update, update + count):
-            states, metrics = [], []
-            for place, seed in enumerate(self.seeds):
-                alone = jax.tree.map(lambda leaf, place=place: leaf[place], state)
-                alone, measured = self.method.step(alone, update_key(seed, index))
-                states.append(alone)
-                metrics.append(measured)
-            state = jax.tree.map(lambda *leaves: _stack(leaves), *states)
+            keys = [update_key(seed, index) for seed in self.seeds]
+            states, metrics = zip(*map(self.method.step, states, keys), strict=True)
             rows.append({name: np.stack([np.asarray(row[name]) for row in metrics]) for name in metrics[0]})
+        state = jax.tree.map(lambda *leaves: _stack(leaves), *states)
         return state, {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
     def compile(self, state: State) -> State:

@@ -11,7 +11,8 @@ from interplay.core.errors import InputError
 from interplay.games.particle_objectives import spread_objectives
 from interplay.games.treasures import treasures
 from interplay.methods.baselines.random import Uniform
-from interplay.play import gathering, host, scan
+from interplay.play import gathering, host
+from interplay.run import training
 
 pytest.importorskip("momaland", reason="momaland is not installed")
 
@@ -91,7 +92,7 @@ def test_returns_are_kept_apart_by_objective_and_weigh_to_those_of_the_weighed_g
     np.testing.assert_allclose(host.episodes(team, single.again, key, 3)[0], apart @ np.array(WEIGHTS), rtol=1e-5)
 
 
-def test_methods_of_one_reward_play_the_weighed_game_and_refuse_the_other():
+def test_methods_of_one_reward_play_the_weighed_game_and_refuse_the_other(tmp_path):
     single = games.make("weighed", game=ITEMS, weights=WEIGHTS)
     team = Uniform(single.spec)
     gather = gathering.steps(single, 2, 5)
@@ -100,8 +101,17 @@ def test_methods_of_one_reward_play_the_weighed_game_and_refuse_the_other():
     gather.close()
     with pytest.raises(InputError, match="3 objectives"):
         gathering.steps(games.make(ITEMS), 2, 5)
-    with pytest.raises(InputError, match="no replay is kept"):
-        scan.experience(games.make(ITEMS), 2, 5)
+    with pytest.raises(InputError, match="3 objectives and the method learns from one reward: train mo-mix"):
+        training.train("qmix", ITEMS, out=tmp_path / "run")
+
+
+@pytest.mark.slow  # compiling
+def test_mo_mix_learns_from_their_vectors(tmp_path):
+    small = {"batch": 4, "length": 8, "width": 8, "depth": 1, "mixed": 4, "hyper": 8, "sampled": 8, "warmup": 32}
+    run = training.train("mo-mix", ITEMS, steps=3 * (32 + STEPS), out=tmp_path / "run", **small)
+    rows = list(run.metrics())
+    assert len(rows) == 3 and rows[-1]["gradient_norm"] > 0 and rows[-1]["front"] >= 1
+    assert all(np.isfinite(value) for row in rows for name, value in row.items() if name not in ("return", "length"))
 
 
 @pytest.mark.parametrize("game", [treasures(), spread_objectives(2, 1, 10)])

@@ -25,7 +25,7 @@ from interplay.methods.wiring import off_policy
 from interplay.nets import exploring, mixing, views
 from interplay.nets.valued import Valued, valued
 from interplay.objectives import value
-from interplay.play import ring, scan
+from interplay.play import gathering, ring
 from interplay.update import target
 from interplay.update.gradient import Learner, adam, once
 
@@ -78,6 +78,10 @@ class Settings:
     """chance of a random action in the end; it is 1 at first"""
     epsilon_steps: int = 50_000
     """environment steps over which that chance falls"""
+    workers: int = 0
+    """processes that play games in Python; 0: all in this process"""
+    timeout: float = 60.0
+    """seconds within which those processes have to answer a step, before the game counts as hung"""
 
 
 class Values(NamedTuple):
@@ -114,7 +118,7 @@ def playing(game: AnyGame, s: Settings, mixer: mixing.Making = mixing.apart) -> 
     return off_policy(
         game,
         made.make,
-        gather=scan.experience(game, s.batch, s.length),
+        gather=gathering.experience(game, s.batch, s.length, workers=s.workers, timeout=s.timeout),
         replay=replay(s, game.spec),
         credit=made.credit,
         learner=made.learner,

@@ -20,7 +20,7 @@ from interplay.methods.wiring import off_policy
 from interplay.nets import exploring
 from interplay.nets.deterministic import deterministic
 from interplay.objectives import deterministic as objectives
-from interplay.play import ring, scan
+from interplay.play import gathering, ring
 from interplay.update import target
 from interplay.update.gradient import adam, groups, once
 
@@ -71,6 +71,10 @@ class Settings:
     """environment steps over which noise falls"""
     softness: float = 1.0
     """temperature of the softmax that choices are learned through"""
+    workers: int = 0
+    """processes that play games in Python; 0: all in this process"""
+    timeout: float = 60.0
+    """seconds within which those processes have to answer a step, before the game counts as hung"""
 
 
 def build(s: Settings) -> Method:
@@ -97,7 +101,7 @@ def learning(s: Settings, *, critics: int = 1, every: int = 1, smoothing: float 
         lambda key: deterministic(
             game.spec, key, seats, noise, critics=critics, smoothing=smoothing, limit=limit, **shape
         ),
-        gather=scan.experience(game, s.batch, s.length),
+        gather=gathering.experience(game, s.batch, s.length, workers=s.workers, timeout=s.timeout),
         replay=ring.uniform(ring.Room(s.capacity, s.batch, s.length, s.sampled, s.warmup), s.n_step),
         credit=returns.judged(s.discount, returns.n_step(s.n_step)),
         learner=once(

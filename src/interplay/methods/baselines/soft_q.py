@@ -16,7 +16,7 @@ from interplay.methods.wiring import off_policy
 from interplay.nets import exploring, mixing, views
 from interplay.nets.valued import valued
 from interplay.objectives import value
-from interplay.play import ring, scan
+from interplay.play import gathering, ring
 from interplay.update import target
 from interplay.update.gradient import adam, once
 
@@ -57,6 +57,10 @@ class Settings:
     """share of the way to the team that its target goes at every gradient step"""
     temperature: float = 0.2
     """T of the policies exp(Q / T), in units of reward"""
+    workers: int = 0
+    """processes that play games in Python; 0: all in this process"""
+    timeout: float = 60.0
+    """seconds within which those processes have to answer a step, before the game counts as hung"""
 
 
 def build(s: Settings) -> Method:
@@ -67,7 +71,7 @@ def build(s: Settings) -> Method:
     return off_policy(
         game,
         lambda key: valued(game.spec, key, seats, mixing.apart, explore, view=view, width=s.width, depth=s.depth),
-        gather=scan.experience(game, s.batch, s.length),
+        gather=gathering.experience(game, s.batch, s.length, workers=s.workers, timeout=s.timeout),
         replay=ring.uniform(ring.Room(s.capacity, s.batch, s.length, s.sampled, s.warmup)),
         credit=soft.soft_bellman(s.discount, s.temperature),
         learner=once(value.temporal_difference(), adam(s.rate, s.max_norm)),
