@@ -64,7 +64,7 @@ seeds and its 95 % interval, and a verdict is computed from the intervals. Secon
 """
 NO_CLAIMS = "\nNo measured claims are committed yet: results/ is empty.\n"
 SHORT = """\
-| claim | what it says | verdict | seeds | minutes on two cores |
+| claim | what it says | verdict | seeds | minutes of all cells, each on a core |
 | --- | --- | --- | --- | --- |
 """
 
