@@ -37,7 +37,7 @@ IMITATORS = ("mamql", "iq-learn", "behavior-cloning", "ma-airl")  # need demonst
 SLOW = (  # compile longest, or are another method with other settings
     "mappo-recurrent", "hatrpo", "vdn", "iql-recurrent", "vdn-recurrent", "qmix-recurrent", "mansa", "soft-q",
     "hammer", "qmix", "happo", "igt-gradient", "exploration-collapse", "mo-mix", "cmat", "mat", "iql",
-    "maddpg", "turn-ppo", "s-ppo", "ppo", "ippo-recurrent",
+    "maddpg", "turn-ppo", "s-ppo", "ppo", "ippo-recurrent", "mappo",
 )  # fmt: skip
 BUILT = [slug for slug in methods.MODULES if slug not in IMITATORS]
 
