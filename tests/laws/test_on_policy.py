@@ -51,10 +51,7 @@ def test_recurrent_methods_without_memory_are_the_plain_ones():
     equal(after(build("mappo-recurrent", memory=0)), after(build("mappo")))
 
 
-OTHERS = [pytest.param(slug, marks=pytest.mark.slow) for slug in ("mappo-recurrent", "hatrpo")]
-
-
-@pytest.mark.parametrize("slug", ["reinforce", "ippo", "mappo", "ippo-recurrent", "happo", *OTHERS])
+@pytest.mark.parametrize("slug", ["reinforce", "ippo", "mappo", "ippo-recurrent", "mappo-recurrent", "happo", "hatrpo"])
 def test_ratios_are_one_before_the_first_update(slug):
     extra = {"memory": 8} if "recurrent" in slug else {}
     method = build(slug, **extra)

@@ -96,7 +96,7 @@ def _shown(table: np.ndarray) -> Scores:
     }
 
 
-# Decoders.
+# Models that speak: decoders, SmolLM2.
 
 
 def speakers(kind: str) -> Callable[[Arm, str, Scale], Outcome]:
@@ -243,9 +243,8 @@ def _sizes(seeds: int, episodes: int, responding: int, model: Mapping[str, Any],
 
 
 SMALL = {"width": 32, "depth": 1, "rate": 3e-3, "demonstrations": 64, "alignment": 2.0}
-ON: dict[str, tuple[str, ...]] = dict.fromkeys(
-    ("no baseline", "past of another match"), ("tables", "decoders")
-)  # SmolLM2 takes long
+BRIEF = ("tables", "decoders")  # SmolLM2 takes long
+ON = {"no baseline": BRIEF, "past of another match": BRIEF}
 LOCAL = {"model": "smollm2", "rate": 5e-4, "alignment": 1.0, "temperature": 2.0}
 CLAIM = Claim(
     slug="advantage-alignment",
